@@ -1,0 +1,73 @@
+"""Events: every milestone of a boot is one frozen value. Log, API, dashboard, metrics and tests read the same ones.
+
+A kind that is a stage of a boot carries the stage's name (docs: "The stages of a boot").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum, StrEnum
+
+
+class Level(IntEnum):
+    """INFO is a machine's milestone, WARNING is something somebody should act on, DEBUG is a packet."""
+
+    DEBUG = 10
+    INFO = 20
+    WARNING = 30
+
+
+class Kind(StrEnum):
+    """What happened. The first group are the stages of a boot, in their order."""
+
+    DISCOVER = "discover"
+    OFFER = "offer"
+    BOOTSERVER = "bootserver"
+    LOADER = "loader"
+    IPXE = "ipxe"
+    SCRIPT = "script"
+    KERNEL = "kernel"
+    INITRD = "initrd"
+    IGNITION = "ignition"
+    INSTALLING = "installing"
+    RUNNING = "running"
+    INSTALLED = "installed"
+    FAILED = "failed"
+
+    IGNORED = "ignored"  # a request that policy leaves unanswered, with the reason
+    UNDECODABLE = "undecodable"
+    HELD = "held"  # the waiting screen was given
+    TRANSFER = "transfer"  # a TFTP or HTTP transfer that is no stage by itself
+    REFUSED = "refused"  # a request answered by an error: not found, not allowed
+
+    READY = "ready"
+    RELOADED = "reloaded"
+    RELOAD_FAILED = "reload-failed"
+    STOPPING = "stopping"
+    NOTICE = "notice"  # of the daemon itself
+    DROPPED = "dropped"  # the event queue was full
+
+
+Value = str | int | float | bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened. `time` is in seconds since 1970; `machine` is the inventory's name or ""."""
+
+    kind: Kind
+    time: float
+    machine: str = ""
+    mac: str = ""
+    text: str = ""  # the sentence, without the machine: "offered snponly.efi"
+    level: Level = Level.INFO
+    data: Mapping[str, Value] = field(default_factory=dict)
+
+    def line(self) -> str:
+        """The log line: the machine first."""
+        who = f"{self.machine} [{self.mac}]" if self.machine and self.mac else self.machine or self.mac or "pxed"
+        return f"{who}: {self.kind}: {self.text}"
+
+
+Emit = Callable[[Event], None]
