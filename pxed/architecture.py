@@ -75,9 +75,7 @@ _NAMES: dict[str, tuple[Architecture, ...]] = {
 _NAME_OF = {number: name for name, numbers in _NAMES.items() for number in numbers}
 
 HTTP_BOOT = frozenset(a for a in Architecture if a.name.endswith("_HTTP"))
-KNOWN_NAMES = frozenset(_NAMES) | frozenset(
-    a.name.lower().replace("_", "-") for a in Architecture if a not in _NAME_OF
-)
+KNOWN_NAMES = frozenset(_NAMES) | frozenset(a.name.lower().replace("_", "-") for a in Architecture if a not in _NAME_OF)
 
 
 def name_of(number: int) -> str:

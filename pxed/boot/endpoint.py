@@ -1,0 +1,25 @@
+"""The address at which a client reached pxed: what offers and URLs name, so that they fit the client's own network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One address of this host as a client sees it."""
+
+    address: str  # dotted IPv4
+    http_port: int = 8080
+    interface: str = ""
+    tftp_port: int = 69
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.address}:{self.http_port}"
+
+    @property
+    def tftp_url(self) -> str:
+        """Port 69 is left out: some iPXE builds of the field parse no port in a tftp URL."""
+        port = "" if self.tftp_port == 69 else f":{self.tftp_port}"
+        return f"tftp://{self.address}{port}"

@@ -1,0 +1,48 @@
+"""Which machine has which address: a ProxyDHCP server gives no leases, so it learns them from what it sees.
+
+Sources: requests on port 4011 (ciaddr), REQUESTs to the DHCP server heard on 67 (option 50), iPXE's script query, and the
+kernel's neighbour table for a client that none of these told about.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from pathlib import Path
+
+KNOWN_ADDRESSES = 32768  # bounds what invented requests can grow; the oldest goes first
+NEIGHBOURS = Path("/proc/net/arp")
+
+
+class Clients:
+    """IPv4 address -> MAC."""
+
+    def __init__(self, neighbours: Path = NEIGHBOURS) -> None:
+        self._macs: OrderedDict[str, str] = OrderedDict()
+        self._neighbours = neighbours
+
+    def learn(self, address: str, mac: str) -> None:
+        """Remember that `mac` was seen at `address`."""
+        if not mac or address == "0.0.0.0":
+            return
+        self._macs[address] = mac
+        self._macs.move_to_end(address)
+        if len(self._macs) > KNOWN_ADDRESSES:
+            self._macs.popitem(last=False)
+
+    def mac_of(self, address: str) -> str:
+        """The MAC last seen at `address`, or ""."""
+        known = self._macs.get(address)
+        return known if known is not None else self._neighbour(address)
+
+    def _neighbour(self, address: str) -> str:
+        """From /proc/net/arp, proc(5): IP address, HW type, Flags, HW address, Mask, Device."""
+        try:
+            lines = self._neighbours.read_text().splitlines()[1:]
+        except OSError:
+            return ""
+        for line in lines:
+            fields = line.split()
+            if len(fields) >= 4 and fields[0] == address and fields[3] != "00:00:00:00:00:00":
+                self.learn(address, fields[3])
+                return fields[3]
+        return ""

@@ -1,0 +1,125 @@
+"""The DHCP sockets, 67 and 4011: drain, answer, tell. The decision itself is made without any I/O in `respond`."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import time
+
+from pxed.boot.decide import Ignore, Offer
+from pxed.dhcp.codes import BOOT_SERVER_PORT, MessageType, Option
+from pxed.dhcp.message import ZERO_ADDRESS, Message
+from pxed.dhcp.pxe import Stage
+from pxed.dhcp.reply import dotted
+from pxed.errors import DecodeError
+from pxed.events import Event, Kind, Level
+from pxed.server import udp
+from pxed.server.bus import Bus
+from pxed.server.clients import Clients
+from pxed.server.interfaces import Interfaces
+from pxed.server.live import Live
+from pxed.server.respond import Outcome, respond
+
+BATCH = 32  # datagrams per wake-up, so that TFTP and HTTP get their turn in a flood
+
+
+class DhcpServer:
+    """Answers on the sockets it is given."""
+
+    def __init__(self, live: Live, interfaces: Interfaces, bus: Bus, clients: Clients) -> None:
+        self._live = live
+        self._interfaces = interfaces
+        self._bus = bus
+        self._clients = clients
+        self._sockets: list[socket.socket] = []
+        self.undecodable = 0
+
+    def attach(self, sock: socket.socket, port: int) -> None:
+        """Serve a bound socket; `port` is 67 or 4011."""
+        self._sockets.append(sock)
+        asyncio.get_running_loop().add_reader(sock, self._drain, sock, port)
+
+    def close(self) -> None:
+        """Stop, and close the sockets."""
+        for sock in self._sockets:
+            asyncio.get_running_loop().remove_reader(sock)
+            sock.close()
+        self._sockets.clear()
+
+    def _drain(self, sock: socket.socket, port: int) -> None:
+        for _ in range(BATCH):
+            try:
+                datagram = udp.receive(sock)
+            except BlockingIOError:
+                return
+            except OSError:  # an ICMP error of an earlier reply: nobody listens there
+                continue
+            self._handle(sock, port, datagram)
+
+    def _handle(self, sock: socket.socket, port: int, datagram: udp.Datagram) -> None:
+        endpoint = self._interfaces.endpoint(datagram.ifindex, datagram.address)
+        if endpoint is None:
+            return
+        inventory = self._live.snapshot.inventory
+        try:
+            outcome = respond(inventory, datagram.data, port, datagram.source, endpoint)
+        except DecodeError as error:
+            self.undecodable += 1
+            self._bus.defer(undecodable_event, time.time(), datagram.source, endpoint.interface, str(error))
+            return
+        if outcome.reply is not None:
+            relayed = outcome.message.giaddr != ZERO_ADDRESS and port != BOOT_SERVER_PORT
+            with contextlib.suppress(OSError):  # the client asks again; a full queue must not end the server
+                udp.send(sock, outcome.reply, outcome.destination, 0 if relayed else datagram.ifindex, datagram.address)
+        self._learn(outcome.message)
+        self._bus.defer(outcome_event, time.time(), outcome, endpoint.interface)
+
+    def _learn(self, message: Message) -> None:
+        """Addresses that a client says it has, or asks the DHCP server for."""
+        if message.ciaddr != ZERO_ADDRESS:
+            self._clients.learn(dotted(message.ciaddr), message.mac)
+            return
+        requested = message.options.get(Option.REQUESTED_ADDRESS)
+        if requested is not None and len(requested) == 4 and message.options.get(53) == bytes((MessageType.REQUEST,)):
+            self._clients.learn(dotted(requested), message.mac)
+
+
+def outcome_event(when: float, outcome: Outcome, interface: str) -> Event:
+    """The event of an answered or ignored request."""
+    if isinstance(outcome.decision, Ignore):
+        return _ignored(when, outcome.message, outcome.decision, interface)
+    return _offered(when, outcome.message, outcome.decision, outcome.destination, interface)
+
+
+def _ignored(when: float, message: Message, ignore: Ignore, interface: str) -> Event:
+    level = Level.INFO if ignore.wanted else Level.DEBUG
+    data = {"reason": ignore.reason, "interface": interface}
+    return Event(Kind.IGNORED, when, ignore.machine, message.mac, ignore.reason, level, data)
+
+
+def _offered(when: float, message: Message, offer: Offer, destination: tuple[str, int], interface: str) -> Event:
+    kind = Kind.IPXE if offer.stage is Stage.IPXE else Kind.BOOTSERVER if offer.acknowledge else Kind.OFFER
+    verb = "answered on 4011 with" if offer.acknowledge else "offered"
+    data = {
+        "file": offer.file,
+        "address": destination[0],
+        "port": destination[1],
+        "server": offer.address,
+        "interface": interface,
+        "client": str(offer.stage),
+        "arch": offer.architecture,
+        "profile": offer.profile,
+        "xid": f"{message.xid:08x}",
+        "reason": offer.reason,
+    }
+    listed = "" if offer.machine == message.mac else offer.machine
+    text = f"{verb} {offer.file} to {offer.stage} ({offer.architecture}) from {offer.address}"
+    return Event(kind, when, listed, message.mac, text, Level.INFO, data)
+
+
+def undecodable_event(when: float, source: tuple[str, int], interface: str, error: str) -> Event:
+    """A datagram that is no DHCP message."""
+    text = f"a datagram from {source[0]}:{source[1]} was dropped: {error}"
+    data = {"address": source[0], "interface": interface, "reason": error}
+    return Event(Kind.UNDECODABLE, when, text=text, level=Level.DEBUG, data=data)

@@ -1,0 +1,112 @@
+"""The host's interfaces as pxed serves them: which are served, their addresses and MTU. Kept by a task, read by every answer."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import psutil
+
+from pxed.boot.endpoint import Endpoint
+from pxed.errors import HostError
+from pxed.inventory.model import Server
+
+DEFAULT_MTU = 1500
+
+
+@dataclass(frozen=True, slots=True)
+class Interface:
+    """One served interface. `addresses` are dotted IPv4, the first one first."""
+
+    index: int
+    name: str
+    addresses: tuple[str, ...]
+    mtu: int
+
+
+class Interfaces:
+    """A picture of the interfaces, taken by `refresh`; looking something up does no system call."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._served: dict[int, Interface] = {}
+        self._by_address: dict[str, Interface] = {}
+        self._endpoints: dict[tuple[int, bytes], Endpoint | None] = {}
+        self._mtu: dict[int, int] = {}
+
+    def refresh(self) -> bool:
+        """Look again; whether something changed."""
+        served = {i.index: i for i in _interfaces(self._server.interfaces)}
+        if served == self._served:
+            return False
+        self._served = served
+        self._by_address = {address: i for i in served.values() for address in i.addresses}
+        self._mtu = {i.index: i.mtu for i in served.values()}
+        self._endpoints = {}
+        return True
+
+    def use(self, server: Server) -> None:
+        """Take a reloaded `server:` section."""
+        self._server = server
+        self._served = {}
+        self.refresh()
+
+    def endpoint(self, ifindex: int, address: bytes) -> Endpoint | None:
+        """Where a datagram reached us; None when that is no interface that pxed serves."""
+        key = (ifindex, address)
+        try:
+            return self._endpoints[key]
+        except KeyError:
+            return self._endpoints.setdefault(key, self._find(ifindex, socket.inet_ntoa(address)))
+
+    def mtu_of(self, ifindex: int) -> int:
+        """Bytes; what Ethernet has for an interface that is not known."""
+        return self._mtu.get(ifindex, DEFAULT_MTU)
+
+    def served(self) -> tuple[Interface, ...]:
+        return tuple(self._served.values())
+
+    def first_endpoint(self) -> Endpoint:
+        """The endpoint to name where no request says which: 127.0.0.1 on a host without any address."""
+        addresses = [address for interface in self._served.values() for address in interface.addresses]
+        return self._make(addresses[0] if addresses else "127.0.0.1", "")
+
+    def _find(self, ifindex: int, address: str) -> Endpoint | None:
+        interface = self._by_address.get(address)
+        if interface is None and ifindex in self._served and self._served[ifindex].addresses:
+            interface = self._served[ifindex]
+            address = interface.addresses[0]
+        return None if interface is None else self._make(address, interface.name)
+
+    def _make(self, address: str, name: str) -> Endpoint:
+        return Endpoint(address, self._server.http.port, name, self._server.tftp.port)
+
+
+def _interfaces(wanted: Sequence[str]) -> list[Interface]:
+    """The interfaces to serve: those named, or all that are up with an IPv4 address, loopback left out."""
+    stats = psutil.net_if_stats()
+    found = []
+    for name, addresses in psutil.net_if_addrs().items():
+        ipv4 = tuple(a.address for a in addresses if a.family == socket.AF_INET)
+        chosen = name in wanted if wanted else bool(ipv4) and stats[name].isup and not _is_loopback(name, stats)
+        if chosen and name in stats:
+            with contextlib.suppress(OSError):  # gone since
+                found.append(Interface(socket.if_nametoindex(name), name, ipv4, stats[name].mtu or DEFAULT_MTU))
+    return found
+
+
+def _is_loopback(name: str, stats: dict[str, psutil._common.snicstats]) -> bool:
+    return "loopback" in stats[name].flags.split(",")
+
+
+def check_names(wanted: Sequence[str]) -> None:
+    """HostError when an interface of the inventory does not exist."""
+    existing = {name for _, name in socket.if_nameindex()}
+    missing = [name for name in wanted if name not in existing]
+    if missing:
+        raise HostError(
+            f"server.interfaces names {', '.join(missing)}, which this host does not have: it has "
+            f"{', '.join(sorted(existing))}"
+        )

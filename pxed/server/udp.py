@@ -1,0 +1,118 @@
+"""UDP sockets that know where a datagram came in and what address it was sent to. ip(7): IP_PKTINFO.
+
+A DHCP server must be bound to the wildcard address to hear broadcasts, and must answer on the interface of the question
+with that interface's own address. Where `server.interfaces` names interfaces there is one socket for each, bound to the
+device (socket(7): SO_BINDTODEVICE), so that another interface's DHCP server (libvirt's dnsmasq, say) can live beside it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import socket
+import struct
+from typing import NamedTuple
+
+import psutil
+
+from pxed.errors import HostError
+
+RECEIVE_BUFFER = 4 << 20  # bytes: a rack that powers on at once sends all its DISCOVERs in the same second
+LARGEST_DATAGRAM = 65536
+_PKTINFO = struct.Struct("@i4s4s")
+_ANCILLARY = socket.CMSG_SPACE(_PKTINFO.size)
+IP_PKTINFO = 8  # not in Python 3.11's socket module
+IP_MTU_DISCOVER, IP_PMTUDISC_DONT = 10, 0
+
+
+class Datagram(NamedTuple):
+    """One datagram as received."""
+
+    data: bytes
+    source: tuple[str, int]
+    ifindex: int
+    address: bytes  # ours that it reached; for a broadcast the interface's first, as the kernel chooses it
+
+
+def bind(port: int, interface: str | None = None, address: str = "0.0.0.0") -> socket.socket:
+    """A bound, non-blocking socket. HostError says who holds a busy port and which privilege is missing."""
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+    try:
+        if interface is not None:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, interface.encode() + b"\0")
+        sock.bind((address, port))
+    except OSError as error:
+        sock.close()
+        raise explain_bind("UDP", port, interface, error) from error
+    prepare(sock)
+    return sock
+
+
+def prepare(sock: socket.socket) -> None:
+    """The options that every datagram socket of pxed has, one handed over by systemd included."""
+    sock.setblocking(False)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+    sock.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
+    # ROMs cannot reassemble, but a DF bit would lose the reply altogether: dnsmasq does the same since 2.51.
+    sock.setsockopt(socket.IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DONT)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+    with contextlib.suppress(OSError):  # over net.core.rmem_max, where CAP_NET_ADMIN was given
+        sock.setsockopt(socket.SOL_SOCKET, 33, RECEIVE_BUFFER)  # SO_RCVBUFFORCE
+
+
+def receive(sock: socket.socket) -> Datagram:
+    """The next datagram; BlockingIOError when there is none."""
+    data, ancillary, _flags, source = sock.recvmsg(LARGEST_DATAGRAM, _ANCILLARY)
+    for level, kind, value in ancillary:
+        if level == 0 and kind == IP_PKTINFO:
+            ifindex, address, _destination = _PKTINFO.unpack(value)
+            return Datagram(data, source, ifindex, address)
+    return Datagram(data, source, 0, b"\0\0\0\0")
+
+
+def send(sock: socket.socket, data: bytes, destination: tuple[str, int], ifindex: int, address: bytes) -> None:
+    """Send from `address`, out of interface `ifindex` (0: where the routes say)."""
+    pktinfo = _PKTINFO.pack(ifindex, address, b"\0\0\0\0")
+    sock.sendmsg((data,), ((0, IP_PKTINFO, pktinfo),), 0, destination)
+
+
+def explain_bind(protocol: str, port: int, interface: str | None, error: OSError) -> HostError:
+    """What to do about a socket that could not be bound."""
+    where = f"{protocol} port {port}" + (f" on {interface}" if interface else "")
+    if error.errno == errno.EADDRINUSE:
+        holder = holder_of(protocol, port)
+        return HostError(
+            f"{where} is taken{f' by {holder}' if holder else ''}: stop it or take it off this interface, "
+            "or choose another way in the inventory's `server:` section"
+            + (" (`dhcp: colocated` beside a DHCP server of this host)" if port == 67 else "")
+        )
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return HostError(
+            f"no right to bind {where}: run as root, or grant CAP_NET_BIND_SERVICE "
+            "(systemd: AmbientCapabilities=CAP_NET_BIND_SERVICE), or let systemd hand the socket over (pxed.socket)"
+        )
+    if error.errno == errno.ENODEV:
+        return HostError(f"there is no interface {interface}: server.interfaces must name one of {', '.join(names())}")
+    return HostError(f"cannot bind {where}: {error.strerror}")
+
+
+def holder_of(protocol: str, port: int) -> str:
+    """ "dnsmasq (pid 812)" for who has the port; "" where it cannot be told."""
+    try:
+        connections = psutil.net_connections("udp4" if protocol == "UDP" else "tcp4")
+    except (psutil.Error, OSError):
+        return ""
+    listening = {c.pid for c in connections if c.laddr and c.laddr.port == port and not c.raddr and c.pid}
+    return " and ".join(_process_name(pid) for pid in sorted(listening))
+
+
+def _process_name(pid: int) -> str:
+    try:
+        return f"{psutil.Process(pid).name()} (pid {pid})"
+    except psutil.Error:
+        return f"pid {pid}"
+
+
+def names() -> list[str]:
+    """The host's interfaces."""
+    return sorted(name for _, name in socket.if_nameindex())
