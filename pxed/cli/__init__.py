@@ -1,0 +1,105 @@
+"""The command line: one module per command group; the only reader of argv and the environment.
+
+Modules are imported when their command runs, so that `pxed serve` is ready in a fraction of a second.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+DEFAULT_CONFIG = Path("/etc/pxed/pxed.yaml")
+
+Config = Annotated[Path, typer.Option("-c", "--config", metavar="FILE", help="The inventory.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+app = typer.Typer(
+    name="pxed",
+    help="Boot bare metal: ProxyDHCP, TFTP and HTTP from one YAML machine inventory.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.command()
+def serve(
+    config: Config = DEFAULT_CONFIG,
+    log_format: Annotated[str, typer.Option(help="text, json, or journal (text for journald).")] = "auto",
+    log_level: Annotated[str, typer.Option(help="debug, info or warning.")] = "info",
+) -> None:
+    """Run the daemon."""
+    from pxed.cli.serve import run
+
+    raise typer.Exit(run(config, log_format, log_level))
+
+
+@app.command()
+def check(config: Config = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
+    """Validate the inventory, the templates of every machine, and what they refer to."""
+    from pxed.cli.check import run
+
+    raise typer.Exit(run(config, as_json))
+
+
+@app.command()
+def explain(
+    subject: Annotated[str, typer.Argument(metavar="MACHINE|MAC|CAPTURE", help="A machine, a MAC, or a .pcap file.")],
+    config: Config = DEFAULT_CONFIG,
+    arch: Annotated[
+        int | None, typer.Option(help="Option 93 of the client: 0 BIOS, 7 UEFI x64, 11 ARM64, 16 HTTP.")
+    ] = None,
+    ipxe: Annotated[bool, typer.Option("--ipxe", help="Only what iPXE would get.")] = False,
+    address: Annotated[str, typer.Option(help="pxed's address as the machine sees it.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """What pxed would answer, stage by stage, and why. Nothing is sent."""
+    from pxed.cli.explain import run
+
+    raise typer.Exit(run(subject, config, arch, ipxe, address, as_json))
+
+
+@app.command()
+def render(
+    machine: Annotated[str, typer.Argument(help="A machine's name or MAC.")],
+    what: Annotated[str, typer.Argument(metavar="script|ignition|cmdline")],
+    config: Config = DEFAULT_CONFIG,
+    arch: Annotated[int, typer.Option(help="Option 93 of the client.")] = 7,
+    address: Annotated[str, typer.Option(help="pxed's address as the machine sees it.")] = "",
+) -> None:
+    """Print exactly what a machine would get."""
+    from pxed.cli.render import run
+
+    raise typer.Exit(run(machine, what, config, arch, address))
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of the inventory, for editors."""
+    from pxed.cli.schema import run
+
+    raise typer.Exit(run())
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from pxed import __version__
+
+        typer.echo(f"pxed {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Boot bare metal: ProxyDHCP, TFTP and HTTP from one YAML machine inventory."""
+
+
+def main() -> None:
+    """The console script."""
+    app()

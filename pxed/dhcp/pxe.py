@@ -123,10 +123,10 @@ def is_ipxe_user_class(user_class: bytes) -> bool:
         return True
     position = 0
     while position < len(user_class):
-        end = position + 1 + user_class[position]
-        if user_class[position + 1 : end] == b"iPXE":
+        length = user_class[position]
+        if length == 4 and user_class[position + 1 : position + 5] == b"iPXE":
             return True
-        position = end
+        position += 1 + length
     return False
 
 

@@ -1,0 +1,80 @@
+"""`pxed check`: everything that can be wrong with an inventory, before a machine meets it. Exit code 1 for an error."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from pxed.assets.library import Asset, AssetError, Library
+from pxed.boot.images import boot_files
+from pxed.boot.loaders import DEFAULT_LOADERS
+from pxed.errors import ConfigError, Problem
+from pxed.inventory.model import Inventory
+from pxed.server.load import load_snapshot
+
+USUAL_KEYS = ("bios", "efi64")  # what Debian's ipxe package has; other architectures need a file of the operator's
+
+
+def run(config: Path, as_json: bool) -> int:
+    """Print the problems, or what is fine; the exit code."""
+    try:
+        inventory = load_snapshot(config).inventory
+    except ConfigError as error:
+        problems = error.problems
+        inventory = None
+    else:
+        problems = list(missing_files(inventory))
+    if as_json:
+        print(json.dumps([_as_dict(problem) for problem in problems], indent=2))
+    else:
+        _print(problems, inventory)
+    return 1 if any(not problem.warning for problem in problems) else 0
+
+
+def missing_files(inventory: Inventory) -> Iterator[Problem]:
+    """A warning for each file that a boot would ask for in vain: it may still arrive, so it stops no start."""
+    library = Library(inventory.server.data_dir)
+    for name, image in inventory.images.items():
+        for file in boot_files(image):
+            if not file.remote:
+                yield from _missing(library.image, file.source, inventory, f"images.{name}.{file.role}")
+    for key, loader in _wanted_loaders(inventory):
+        yield from _missing(library.loader, loader, inventory, key)
+
+
+def _wanted_loaders(inventory: Inventory) -> Iterator[tuple[str, str]]:
+    overrides = inventory.server.loaders
+    for key in (*USUAL_KEYS, *(key for key in overrides if key not in USUAL_KEYS)):
+        yield f"server.loaders.{key}", overrides.get(key, DEFAULT_LOADERS.get(key, ""))
+    for name, profile in inventory.profiles.items():
+        if profile.loader:
+            yield f"profiles.{name}.loader", profile.loader
+    for machine in inventory.machines.values():
+        if "loader" in machine.overrides and machine.profile is not None and machine.profile.loader:
+            yield f"machines.{machine.name}.loader", machine.profile.loader
+
+
+def _missing(look_up: Callable[[str], Asset], name: str, inventory: Inventory, key: str) -> Iterator[Problem]:
+    try:
+        look_up(name)
+    except AssetError as error:
+        yield Problem(inventory.path, 0, 0, key, str(error), warning=True)
+
+
+def _as_dict(problem: Problem) -> dict[str, object]:
+    return {**dataclasses.asdict(problem), "file": str(problem.file)}
+
+
+def _print(problems: list[Problem], inventory: Inventory | None) -> None:
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    if inventory is not None:
+        print(
+            f"{inventory.path}: {len(inventory.machines)} machines, {len(inventory.profiles)} profiles, "
+            f"{len(inventory.images)} images; no errors, {len(problems)} warnings"
+        )
+    else:
+        print(f"{len(problems)} errors", file=sys.stderr)

@@ -1,0 +1,46 @@
+"""`pxed serve`: the daemon. Exit codes: 0 after SIGTERM, 1 for a bad inventory, 2 when the host does not let it run."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+
+from pxed.errors import ConfigError, HostError
+from pxed.events import Level
+from pxed.server.app import Daemon
+from pxed.server.bus import Bus, LogWriter, as_journal, as_json, as_text
+from pxed.server.live import Snapshot
+from pxed.server.load import load_snapshot
+from pxed.server.sockets import Sockets, open_all
+from pxed.server.systemd import listen_fds, manager
+from pxed.status.journal import Journal
+
+_FORMATS = {"text": as_text, "json": as_json, "journal": as_journal}
+
+
+def run(config: Path, log_format: str, log_level: str) -> int:
+    """Serve until SIGTERM; the exit code."""
+    name = ("journal" if "JOURNAL_STREAM" in os.environ else "text") if log_format == "auto" else log_format
+    if name not in _FORMATS or log_level.upper() not in Level.__members__:
+        return _fail(f"--log-format is one of {', '.join(_FORMATS)}; --log-level one of debug, info, warning", 2)
+    try:
+        snapshot = load_snapshot(config)
+        sockets = open_all(snapshot.inventory.server, listen_fds(os.environ, os.getpid()))
+    except ConfigError as error:
+        return _fail(str(error), 1)
+    except HostError as error:
+        return _fail(f"pxed: {error}", 2)
+    asyncio.run(_serve(config, snapshot, sockets, name, Level[log_level.upper()]))
+    return 0
+
+
+async def _serve(config: Path, snapshot: Snapshot, sockets: Sockets, log_format: str, level: Level) -> None:
+    bus = Bus(Journal(), LogWriter(), _FORMATS[log_format], level)
+    await Daemon(config, snapshot, sockets, bus, manager(os.environ, os.getpid())).run()
+
+
+def _fail(message: str, code: int) -> int:
+    print(message, file=sys.stderr)
+    return code

@@ -1,0 +1,144 @@
+"""The daemon as a whole: serve, reload, stop. Owns every task and every socket.
+
+Order of start: the inventory was loaded and all sockets bound before this is entered, readers are attached, then READY.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import signal
+import time
+from pathlib import Path
+
+from pxed.assets.library import Library
+from pxed.dhcp.codes import BOOT_SERVER_PORT, SERVER_PORT
+from pxed.events import Event, Kind, Level
+from pxed.inventory.lookup import Identity, find
+from pxed.server.bus import Bus
+from pxed.server.clients import Clients
+from pxed.server.dhcp import DhcpServer
+from pxed.server.http import HttpServer
+from pxed.server.interfaces import Interfaces
+from pxed.server.live import Live, Snapshot
+from pxed.server.reload import Reloader
+from pxed.server.sockets import Sockets
+from pxed.server.systemd import Manager
+from pxed.server.tftp import TftpServer, library_resolver
+
+DRAIN_SECONDS = 30.0  # after SIGTERM, for transfers under way; systemd/pxed.service allows 45
+WATCH_SECONDS = 1.0  # between two looks at the interfaces and at the inventory's files
+
+
+class Daemon:
+    """One running pxed."""
+
+    def __init__(self, path: Path, snapshot: Snapshot, sockets: Sockets, bus: Bus, manager: Manager) -> None:
+        server = snapshot.inventory.server
+        self.live = Live(snapshot)
+        self.interfaces = Interfaces(server)
+        self.clients = Clients()
+        self._bus = bus
+        self._manager = manager
+        self._sockets = sockets
+        self._stopping = asyncio.Event()
+        self._reloader = Reloader(path, self.live, bus.emit, manager)
+        self._dhcp = DhcpServer(self.live, self.interfaces, bus, self.clients)
+        library = Library(server.data_dir)
+        loop = asyncio.get_running_loop()
+        resolve = library_resolver(library, self.interfaces)
+        self._tftp = TftpServer(loop, bus.emit, resolve, self._who, self.interfaces.mtu_of, server.tftp)
+        self._http = HttpServer(self.live, library, bus.emit, self.clients, bus.journal, bus.subscribe)
+
+    async def run(self) -> None:
+        """Serve until SIGTERM or SIGINT, then let transfers end for a bounded time."""
+        tasks: list[asyncio.Task[None]] = []
+        try:
+            await self._start()
+            tasks = [asyncio.create_task(self._watch(), name="watch")]
+            if self._manager.watchdog_seconds:
+                tasks.append(asyncio.create_task(self._keep_alive(), name="watchdog"))
+            await self._stopping.wait()
+            await self._drain()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await self._close()
+
+    async def _start(self) -> None:
+        self.interfaces.refresh()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stopping.set)
+        loop.add_signal_handler(signal.SIGHUP, self._reloader.request)
+        await self._http.start(self._sockets.http)
+        for sock in self._sockets.tftp:
+            self._tftp.attach(sock)
+        for sock in self._sockets.bootserver:
+            self._dhcp.attach(sock, BOOT_SERVER_PORT)
+        for sock in self._sockets.dhcp:
+            self._dhcp.attach(sock, SERVER_PORT)
+        gc.collect()
+        gc.freeze()  # the inventory lives as long as we do: the collector need not walk 10,000 machines again
+        status = self._status()
+        self._bus.emit(Event(Kind.READY, time.time(), text=status))
+        self._manager.ready(status)
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            if self.interfaces.refresh():
+                self._notice(f"the interfaces changed: {self._addresses()}")
+            if await self._reloader.look():
+                self.interfaces.use(self.live.snapshot.inventory.server)
+                self._manager.notify(f"STATUS={self._status()}")
+
+    async def _keep_alive(self) -> None:
+        while True:
+            self._manager.alive()
+            await asyncio.sleep(self._manager.watchdog_seconds / 3)
+
+    async def _drain(self) -> None:
+        """Take no new work; what is under way may end. A second signal ends it at once."""
+        self._manager.stopping()
+        self._bus.emit(Event(Kind.STOPPING, time.time(), text=f"{self._tftp.active} TFTP transfers under way may end"))
+        self._stopping.clear()
+        self._dhcp.close()
+        self._tftp.stop_accepting()
+        draining = asyncio.ensure_future(
+            asyncio.gather(self._tftp.drain(DRAIN_SECONDS), self._http.drain(DRAIN_SECONDS))
+        )
+        impatient = asyncio.ensure_future(self._stopping.wait())
+        await asyncio.wait((draining, impatient), return_when=asyncio.FIRST_COMPLETED)
+        for future in (draining, impatient):
+            future.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await future
+
+    async def _close(self) -> None:
+        self._dhcp.close()
+        self._tftp.close()
+        await self._http.close()
+        self._sockets.close()
+        self._bus.close()
+
+    def _who(self, address: str) -> tuple[str, str]:
+        """The machine (the inventory's name or "") and the MAC at an address."""
+        mac = self.clients.mac_of(address)
+        machine = find(self.live.snapshot.inventory, Identity(mac)) if mac else None
+        return (machine.name if machine else "", mac)
+
+    def _status(self) -> str:
+        inventory = self.live.snapshot.inventory
+        server = inventory.server
+        ports = f"DHCP {server.dhcp}, TFTP {server.tftp.port}, HTTP {server.http.port}"
+        return f"serving {len(inventory.machines)} machines on {self._addresses()}: {ports}"
+
+    def _addresses(self) -> str:
+        served = self.interfaces.served()
+        return ", ".join(f"{' '.join(i.addresses) or 'no address'} ({i.name})" for i in served) or "no interface yet"
+
+    def _notice(self, text: str) -> None:
+        self._bus.emit(Event(Kind.NOTICE, time.time(), text=text, level=Level.INFO))

@@ -1,0 +1,87 @@
+"""All listening sockets of the daemon, opened before it says READY: bound here, or handed over by systemd."""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import dataclass, field
+
+from pxed.dhcp.codes import BOOT_SERVER_PORT, SERVER_PORT
+from pxed.errors import HostError
+from pxed.inventory.model import DhcpMode, Server
+from pxed.server import udp
+from pxed.server.interfaces import check_names
+
+HTTP_BACKLOG = 1024  # a rack that powers on at once connects within one second
+# FileDescriptorName= of each socket in systemd/pxed.socket.
+NAMES = ("dhcp", "bootserver", "tftp", "http")
+
+
+@dataclass(slots=True)
+class Sockets:
+    """Open sockets by what they are for."""
+
+    dhcp: list[socket.socket] = field(default_factory=list)
+    bootserver: list[socket.socket] = field(default_factory=list)
+    tftp: list[socket.socket] = field(default_factory=list)
+    http: list[socket.socket] = field(default_factory=list)
+
+    def close(self) -> None:
+        for name in NAMES:
+            for sock in getattr(self, name):
+                sock.close()
+
+
+def open_all(server: Server, handed: dict[str, list[socket.socket]]) -> Sockets:
+    """Every socket that `server` asks for. HostError, with nothing left open, when one cannot be had."""
+    _refuse_strangers(handed)
+    check_names(server.interfaces)
+    sockets = Sockets()
+    try:
+        if server.dhcp is DhcpMode.PROXY:
+            sockets.dhcp = handed.get("dhcp") or _udp(SERVER_PORT, server)
+        if server.dhcp is not DhcpMode.OFF:
+            sockets.bootserver = handed.get("bootserver") or _udp(BOOT_SERVER_PORT, server)
+        sockets.tftp = handed.get("tftp") or _udp(server.tftp.port, server)
+        sockets.http = handed.get("http") or [_tcp(server.http.port)]
+    except HostError:
+        sockets.close()
+        raise
+    for sock in sockets.dhcp + sockets.bootserver + sockets.tftp:
+        udp.prepare(sock)
+    return sockets
+
+
+def _udp(port: int, server: Server) -> list[socket.socket]:
+    """One socket for each named interface; one for all when none is named."""
+    opened: list[socket.socket] = []
+    try:
+        for name in server.interfaces or (None,):
+            opened.append(udp.bind(port, name))
+    except HostError:
+        for sock in opened:
+            sock.close()
+        raise
+    return opened
+
+
+def _tcp(port: int) -> socket.socket:
+    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind(("0.0.0.0", port))
+        sock.listen(HTTP_BACKLOG)
+    except OSError as error:
+        sock.close()
+        raise udp.explain_bind("TCP", port, None, error) from error
+    return sock
+
+
+def _refuse_strangers(handed: dict[str, list[socket.socket]]) -> None:
+    strangers = sorted(set(handed) - set(NAMES))
+    if strangers:
+        raise HostError(
+            f"systemd handed over sockets named {', '.join(strangers)}: FileDescriptorName= must be one of {', '.join(NAMES)}"
+        )
+
+
+__all__ = ["NAMES", "Sockets", "open_all"]
