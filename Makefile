@@ -1,0 +1,61 @@
+# Everything that can be done with pxed on a Debian 12 machine. "make help" lists it.
+# On a bare machine, as root, each of these first installs what it needs; when all is there that takes a moment.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON := .venv/bin/python
+READY := .venv/.ready
+PYTEST := $(PYTHON) -m pytest
+CONFIG ?= config/pxed.yaml
+KEEP ?=
+
+.PHONY: help setup packages run down test test-unit e2e serve lint bench clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: setup ## boot a UEFI and a BIOS machine through pxed on a private network (KEEP=1: leave it up)
+	$(PYTHON) -m tests.lab.demo $(if $(filter-out 0 no,$(KEEP)),--keep)
+
+down: setup ## take down what "make run KEEP=1" left up
+	$(PYTHON) -m tests.lab.demo --down
+
+test: setup ## every test: units, network, real firmware in QEMU
+	$(PYTEST)
+
+test-unit: $(READY) ## the tests that need neither root nor QEMU
+	$(PYTEST) -m "not net and not e2e"
+
+e2e: setup ## only the tests that boot real firmware
+	$(PYTEST) -m e2e -v
+
+serve: $(READY) ## run the daemon on this host: make serve CONFIG=path/to/pxed.yaml
+	.venv/bin/pxed serve -c $(CONFIG)
+
+lint: $(READY) ## ruff and mypy
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	.venv/bin/mypy --explicit-package-bases tests/lab
+
+bench: setup ## measure pxed beside the servers it is compared with
+	$(PYTHON) -m benchmarks
+
+setup: packages $(READY) ## install Debian packages and the virtual environment
+
+packages: ## install the Debian packages of tests/lab/packages.txt that are missing
+	@tests/lab/packages
+
+$(READY): pyproject.toml
+	@command -v /usr/bin/python3 >/dev/null && /usr/bin/python3 -c 'import ensurepip' 2>/dev/null || tests/lab/packages
+	@[ -x $(PYTHON) ] || /usr/bin/python3 -m venv .venv
+	@PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore $(PYTHON) -m pip install --quiet --editable '.[dev]'
+	@touch $@
+
+clean: ## remove the virtual environment, caches and what test runs left
+	@[ ! -e .run/keep/state.json ] || { echo "a laboratory is up: make down first" >&2; exit 1; }
+	rm -rf .venv .cache .run build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
