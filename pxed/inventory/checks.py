@@ -1,0 +1,219 @@
+"""Rules between entries: names that must exist, fields that exclude each other, files that must be there."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from pxed.inventory.draft import Draft
+from pxed.inventory.messages import Complaint
+from pxed.inventory.model import Boot, Image, MachineEntry, Profile
+from pxed.inventory.places import KeyPath
+from pxed.inventory.profile import CONFIG_SOURCES, with_overrides
+from pxed.inventory.scalars import base_name, nearest, quote
+from pxed.inventory.selectors import Compiled
+
+POLICIES = ("ignore", "hold")
+OWN_FIELDS = frozenset({"mac", "uuid", "serial", "profile", "vars"})
+"""What a machine's entry says of the machine; every other field overrides its profile."""
+
+
+def checks(draft: Draft, selectors: dict[int, Compiled]) -> Iterator[Complaint]:
+    """Every broken rule. `selectors` are those of draft.groups."""
+    for complaint in _all(draft, selectors):
+        if not (complaint.absence and complaint.path[:2] in draft.salvaged):
+            yield complaint
+
+
+def _all(draft: Draft, selectors: dict[int, Compiled]) -> Iterator[Complaint]:
+    yield from _server(draft)
+    for name, image in draft.images.items():
+        yield from _image(("images", name), image)
+    for name, profile in draft.profiles.items():
+        path: KeyPath = ("profiles", name)
+        if name in POLICIES:
+            yield Complaint(
+                path, f"found {quote(name)}, which is a word of server.unknown, expected another name", at_key=True
+            )
+        yield from _sources(path, profile)
+        yield from _profile(draft, path, profile, profile)
+    yield from _groups(draft, selectors)
+    yield from _machines(draft, selectors)
+
+
+def overrides_of(entry: MachineEntry) -> dict[str, object]:
+    """The profile fields that a machine sets itself."""
+    return {name: getattr(entry, name) for name in entry.model_fields_set - OWN_FIELDS}
+
+
+def _server(draft: Draft) -> Iterator[Complaint]:
+    unknown = draft.server.unknown if draft.server else "ignore"
+    if unknown not in POLICIES and unknown not in draft.profile_names:
+        hint = nearest(unknown, draft.profile_names | set(POLICIES))
+        yield Complaint(
+            ("server", "unknown"), f"found {quote(unknown)}, expected ignore, hold or the name of a profile{hint}"
+        )
+
+
+def _image(path: KeyPath, image: Image) -> Iterator[Complaint]:
+    if image.kernel is None and image.flatcar is None:
+        yield Complaint(path, "has neither kernel nor flatcar, expected one of them", at_key=True, absence=True)
+    if image.flatcar is not None:
+        for name in ("kernel", "initrd"):
+            if getattr(image, name):
+                yield Complaint(
+                    (*path, name),
+                    f"found {name} beside flatcar, expected one of them: a release brings its own files",
+                    at_key=True,
+                )
+    seen: dict[str, str] = {}
+    files = [(("kernel",), image.kernel)] if image.kernel else []
+    files += [(("initrd", position), reference) for position, reference in enumerate(image.initrd)]  # type: ignore[misc]
+    for where, reference in files:
+        name = base_name(reference)
+        if name in seen:
+            yield Complaint(
+                (*path, *where),
+                f"found {quote(reference)} beside {quote(seen[name])}, expected another file name: "
+                f"both would be /images/{path[-1]}/{name}",
+            )
+        seen.setdefault(name, reference)
+
+
+def _profile(draft: Draft, path: KeyPath, given: Profile, effective: Profile, of: str = "") -> Iterator[Complaint]:
+    """`given` is what stands at `path`; `effective` is it over the profile that `of` names."""
+    own = given.model_fields_set
+    if "image" in own and given.image not in draft.image_names:
+        hint = nearest(str(given.image), draft.image_names)
+        yield Complaint((*path, "image"), f"found {quote(given.image)}, expected the name of an image{hint}")
+    where, at_key = ((*path, "boot"), False) if "boot" in own else (path, True)
+    if effective.image is None and effective.boot is not Boot.LOCAL:
+        yield Complaint(
+            where,
+            f"boots from {effective.boot}{of} but names no image, expected image: NAME or boot: local",
+            at_key,
+            absence=True,
+        )
+    if effective.boot is Boot.INSTALL and effective.install is None:
+        yield Complaint(
+            where, f"boot: install{of} needs install: {{disk: ...}}, which is missing", at_key, absence=True
+        )
+
+
+def _sources(path: KeyPath, given: Profile) -> Iterator[Complaint]:
+    """The Ignition config: one source, and its file is there."""
+    yield from _one_of(path, given, CONFIG_SOURCES)
+    yield from _files(path, given)
+    if given.install is not None:
+        below = (*path, "install")
+        if given.install.butane and given.install.ignition:
+            yield Complaint((*below, "ignition"), "found ignition beside butane, expected one of them", at_key=True)
+        yield from _files(below, given.install)
+
+
+def _one_of(path: KeyPath, given: Profile, names: tuple[str, ...]) -> Iterator[Complaint]:
+    first, *others = [name for name in names if getattr(given, name) is not None] or [""]
+    for name in others:
+        yield Complaint((*path, name), f"found {name} beside {first}, expected one of {', '.join(names)}", at_key=True)
+
+
+def _files(path: KeyPath, holder: object) -> Iterator[Complaint]:
+    for name in ("butane", "ignition"):
+        file = getattr(holder, name)
+        fault = _unreadable(file) if file is not None else ""
+        if fault:
+            yield Complaint((*path, name), f"found {quote(str(file), limit=200)}, expected a readable file: {fault}")
+
+
+def _unreadable(file: Path) -> str:
+    """Why a file cannot be read; "" when it can."""
+    try:
+        if file.is_dir():
+            return "it is a directory"
+        if not file.exists():
+            return "it does not exist"
+        return "" if os.access(file, os.R_OK) else "permission denied"
+    except OSError as error:
+        return error.strerror or str(error)
+
+
+def _groups(draft: Draft, selectors: dict[int, Compiled]) -> Iterator[Complaint]:
+    seen: dict[object, int] = {}
+    for position, group in draft.groups.items():
+        path: KeyPath = ("groups", position)
+        if group.profile not in draft.profile_names:
+            hint = nearest(group.profile, draft.profile_names)
+            yield Complaint((*path, "profile"), f"found {quote(group.profile)}, expected the name of a profile{hint}")
+        if path in draft.salvaged:
+            continue
+        key = selectors[position].key
+        if not any(key):
+            yield Complaint(
+                (*path, "match"), 'names no field, expected mac, uuid, serial or arch (mac: "*" takes all)', True
+            )
+        elif key in seen:
+            first = ("groups", seen[key], "match")
+            yield Complaint(
+                (*path, "match"),
+                "says the same as the group in line %s, which would always win: expected another selector",
+                True,
+                first,
+            )
+        seen.setdefault(key, position)
+
+
+def _machines(draft: Draft, selectors: dict[int, Compiled]) -> Iterator[Complaint]:
+    groups_are_whole = not any(path[0] == "groups" for path in draft.salvaged)
+    silent = groups_are_whole and draft.server is not None and draft.server.unknown == "ignore"
+    for name, entry in draft.machines.items():
+        if not (entry.mac or entry.uuid or entry.serial):
+            yield Complaint(
+                ("machines", name),
+                "has no mac, uuid or serial, expected one: nothing else tells who asks",
+                at_key=True,
+                absence=True,
+            )
+        if entry.profile is not None and entry.profile not in draft.profile_names:
+            hint = nearest(entry.profile, draft.profile_names)
+            yield Complaint(
+                ("machines", name, "profile"), f"found {quote(entry.profile)}, expected the name of a profile{hint}"
+            )
+        if not entry.model_fields_set <= OWN_FIELDS:
+            yield from _overrides(draft, ("machines", name), entry)
+        if silent and entry.profile is None and not _could_match(entry, selectors):
+            text = "has no profile, no group can match it and server.unknown is ignore: it will get no answer"
+            yield Complaint(("machines", name), text, at_key=True, absence=True, warning=True)
+
+
+def _overrides(draft: Draft, path: KeyPath, entry: MachineEntry) -> Iterator[Complaint]:
+    """A machine's own fields, over each profile that it may get."""
+    yield from _sources(path, entry)
+    overrides = overrides_of(entry)
+    names = [entry.profile] if entry.profile else _inherited(draft)
+    bases = [
+        (name, draft.profiles[name])
+        for name in names
+        if name in draft.profiles and ("profiles", name) not in draft.salvaged
+    ]
+    found: dict[Complaint, None] = {}
+    for name, base in bases:
+        of = f" (with profile {name})"
+        found.update(dict.fromkeys(_profile(draft, path, entry, with_overrides(base, overrides), of)))
+    yield from found
+
+
+def _inherited(draft: Draft) -> list[str]:
+    """Profiles that a machine without one of its own may get, in the order in which they are tried."""
+    names = [group.profile for group in draft.groups.values()]
+    return list(dict.fromkeys([*names, draft.server.unknown if draft.server else ""]))
+
+
+def _could_match(entry: MachineEntry, selectors: dict[int, Compiled]) -> bool:
+    """Whether some request of this machine may fit a group; what the entry leaves open may be anything."""
+    return any(
+        (not entry.mac or any(one.fits_mac(mac) for mac in entry.mac))
+        and (entry.uuid is None or one.fits_uuid(entry.uuid.bytes))
+        and (entry.serial is None or one.fits_serial(entry.serial))
+        for one in selectors.values()
+    )

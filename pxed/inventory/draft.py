@@ -1,0 +1,137 @@
+"""Plain data -> validated entries, each by itself, so that one broken entry hides no other's problems."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from pxed.inventory.fields import Base
+from pxed.inventory.messages import Complaint, complaint
+from pxed.inventory.model import Document, Group, Image, MachineEntry, Profile, Server
+from pxed.inventory.places import KeyPath
+from pxed.inventory.scalars import nearest, parse_name, quote
+
+_SECTIONS = tuple(Document.model_fields)
+E = TypeVar("E", bound=Base)
+
+
+@dataclass(slots=True)
+class Draft:
+    """What could be validated, and what could not. `*_names` also hold names of entries that are broken themselves."""
+
+    base: Path
+    server: Server | None = None
+    images: dict[str, Image] = field(default_factory=dict)
+    profiles: dict[str, Profile] = field(default_factory=dict)
+    groups: dict[int, Group] = field(default_factory=dict)
+    machines: dict[str, MachineEntry] = field(default_factory=dict)
+    image_names: frozenset[str] = frozenset()
+    profile_names: frozenset[str] = frozenset()
+    complaints: list[Complaint] = field(default_factory=list)
+    salvaged: set[KeyPath] = field(default_factory=set)  # entries that lack their invalid fields
+
+
+def drafted(data: Any, base: Path) -> Draft:
+    """Validate the document's sections. `base` is the directory that relative paths start from."""
+    draft = Draft(base)
+    if data is None:
+        draft.complaints.append(Complaint((), f"the file is empty, expected a mapping of {', '.join(_SECTIONS)}"))
+    elif not isinstance(data, dict):
+        draft.complaints.append(Complaint((), f"found {quote(data)}, expected a mapping of {', '.join(_SECTIONS)}"))
+    else:
+        _sections(draft, data)
+    return draft
+
+
+def _sections(draft: Draft, data: dict[str, Any]) -> None:
+    for key in data:
+        if key not in _SECTIONS:
+            draft.complaints.append(Complaint((key,), f"unknown key{nearest(key, _SECTIONS)}", at_key=True))
+    server = data.get("server")
+    draft.server = _validated(draft, Server, {} if server is None else server, ("server",))
+    draft.image_names = frozenset(_names(data.get("images")))
+    draft.profile_names = frozenset(_names(data.get("profiles")))
+    draft.images = _named(draft, Image, data, "images")
+    draft.profiles = _named(draft, Profile, data, "profiles")
+    draft.machines = _named(draft, MachineEntry, data, "machines")
+    _groups(draft, data.get("groups"))
+
+
+def _names(section: Any) -> list[str]:
+    return list(section) if isinstance(section, dict) else []
+
+
+def _named(draft: Draft, model: type[E], data: dict[str, Any], section: str) -> dict[str, E]:
+    """The valid entries of a section whose keys are names."""
+    entries = data.get(section)
+    if entries is None:
+        return {}
+    if not isinstance(entries, dict):
+        draft.complaints.append(Complaint((section,), f"found {quote(entries)}, expected a mapping of names"))
+        return {}
+    valid: dict[str, E] = {}
+    validate = model.__pydantic_validator__.validate_python
+    context = {"base": draft.base}
+    for name, raw in entries.items():
+        try:
+            parse_name(name)
+        except ValueError as error:
+            draft.complaints.append(Complaint((section, name), str(error), at_key=True))
+        try:
+            valid[name] = validate({} if raw is None else raw, context=context)
+        except ValidationError as error:
+            entry = _salvaged(draft, model, raw, error, (section, name))
+            if entry is not None:
+                valid[name] = entry
+    return valid
+
+
+def _groups(draft: Draft, raw: Any) -> None:
+    if raw is None:
+        return
+    if not isinstance(raw, list):
+        draft.complaints.append(
+            Complaint(("groups",), f"found {quote(raw)}, expected a list (each item begins with '- match:')")
+        )
+        return
+    for position, item in enumerate(raw):
+        group = _validated(draft, Group, item, ("groups", position))
+        if group is not None:
+            draft.groups[position] = group
+
+
+def _validated(draft: Draft, model: type[E], raw: Any, path: KeyPath) -> E | None:
+    try:
+        return model.model_validate(raw, context={"base": draft.base})
+    except ValidationError as error:
+        return _salvaged(draft, model, raw, error, path)
+
+
+def _salvaged(draft: Draft, model: type[E], raw: Any, error: ValidationError, path: KeyPath) -> E | None:
+    """Complain, and give the entry without its invalid fields, so that the rest can still be checked."""
+    errors = error.errors(include_url=False)
+    draft.complaints += [complaint(model, details, path) for details in errors]
+    draft.salvaged.add(path)
+    rest = deepcopy(raw)
+    for details in errors:
+        _prune(rest, details["loc"])
+    try:
+        return model.model_validate(rest, context={"base": draft.base})
+    except ValidationError:
+        return None
+
+
+def _prune(raw: Any, location: KeyPath) -> None:
+    """Remove the innermost mapping's key on the way to `location`. Whole lists go: the indexes of a rest would lie."""
+    holder: Any = None
+    here, last = raw, ""
+    for part in location:
+        if not isinstance(here, dict) or part not in here:
+            break
+        holder, last, here = here, part, here[part]  # type: ignore[assignment]
+    if holder is not None:
+        del holder[last]

@@ -1,0 +1,179 @@
+"""The inventory: its schema (pydantic models) and the immutable values that the daemon works with.
+
+All scalars of the YAML text arrive as strings; the field's type converts them (fields.py). Rules between entries are
+in checks.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Literal
+from uuid import UUID
+
+from pydantic import Field
+
+from pxed.errors import Problem
+from pxed.inventory import fields
+from pxed.inventory.fields import Base
+from pxed.inventory.indexes import Indexes
+from pxed.inventory.profile import Boot, Install, Opt43, Profile, Pxe
+
+__all__ = [
+    "LOADER_KEYS", "Boot", "DhcpMode", "Document", "FlatcarImage", "Group", "HttpSettings", "Image", "Install",
+    "Inventory", "Machine", "MachineEntry", "Opt43", "Profile", "Pxe", "Selector", "Server", "TftpSettings",
+]  # fmt: skip
+
+# Kinds of firmware that have a boot loader of their own.
+LOADER_KEYS = ("bios", "efi32", "efi64", "arm32", "arm64", "riscv32", "riscv64", "loong64")
+LoaderKey = Literal["bios", "efi32", "efi64", "arm32", "arm64", "riscv32", "riscv64", "loong64"]
+
+
+class DhcpMode(StrEnum):
+    """Which DHCP sockets pxed serves."""
+
+    PROXY = "proxy"
+    COLOCATED = "colocated"
+    OFF = "off"
+
+
+class TftpSettings(Base):
+    """The TFTP server."""
+
+    port: fields.Number = Field(69, ge=1, le=65535, description="UDP port.")
+    max_windowsize: fields.Number = Field(
+        64, ge=1, le=64, description="Most blocks sent before an acknowledgement (RFC 7440)."
+    )
+    max_transfers: fields.Number = Field(1024, ge=1, le=65535, description="Most transfers at one time.")
+
+
+class HttpSettings(Base):
+    """The HTTP server."""
+
+    port: fields.Number = Field(8080, ge=1, le=65535, description="TCP port.")
+
+
+class Server(Base):
+    """The daemon itself."""
+
+    interfaces: fields.Interfaces = Field(
+        (),
+        description="Interfaces to serve. Left out: every one that is up and has an IPv4 address, loopback left out.",
+    )
+    data_dir: fields.Directory = Field(
+        Path("/var/lib/pxed"),
+        description="Directory of images/, loaders/, mirror/ and the state, relative to this file.",
+    )
+    dhcp: DhcpMode = Field(
+        DhcpMode.PROXY,
+        description="proxy (answer on 67 and 4011 beside another DHCP server), colocated (another DHCP server on this "
+        "host owns port 67: answer on 4011 only) or off.",
+    )
+    tftp: TftpSettings = Field(TftpSettings(), description="The TFTP server.")
+    http: HttpSettings = Field(HttpSettings(), description="The HTTP server.")
+    state: fields.State = Field(
+        "sqlite", description="Where the state is kept: sqlite (in data_dir) or postgresql://..."
+    )
+    unknown: fields.Name = Field(
+        "ignore",
+        description="Machines that are not listed: ignore (silence), hold (a waiting screen) or the name of a profile.",
+    )
+    loaders: dict[LoaderKey, fields.LoaderFile] = Field(
+        {}, description="Boot loader files per kind of firmware, instead of the defaults."
+    )
+
+
+class FlatcarImage(Base):
+    """A Flatcar release, mirrored and verified."""
+
+    channel: Literal["stable", "beta", "alpha", "lts"] = Field("stable", description="Release channel.")
+    arch: Literal["amd64", "arm64"] = Field("amd64", description="CPU architecture.")
+    version: fields.FlatcarVersion = Field(
+        "current", description="current, current-YEAR (of lts) or a version such as 4593.2.5."
+    )
+
+
+class Image(Base):
+    """A kernel with its initrds, or a Flatcar release."""
+
+    kernel: fields.FileReference | None = Field(None, description="Path below data_dir/images, or an http(s) URL.")
+    initrd: fields.FileReferences = Field(
+        (), description="Paths below data_dir/images, or http(s) URLs, in their order."
+    )
+    flatcar: FlatcarImage | None = Field(None, description="A Flatcar release instead of kernel and initrd.")
+
+
+class Selector(Base):
+    """Which machines a group takes. Every given field must match; of a list, any pattern (wildcards: * ? [...])."""
+
+    mac: fields.MacPatterns = Field((), description='MAC patterns in any common spelling: "52:54:00:*", 52-54-00-*.')
+    uuid: fields.UuidPatterns = Field((), description="UUID patterns, compared with both byte orders.")
+    serial: fields.SerialPatterns = Field((), description="Serial number patterns.")
+    arch: fields.ArchPatterns = Field(
+        (), description="Architecture patterns: x86_64-efi, arm64-*, or the number of DHCP option 93."
+    )
+
+
+class Group(Base):
+    """Machines that a selector finds, and their profile."""
+
+    match: Selector = Field(description="Which machines.")
+    profile: fields.Name = Field(description="Name of their profile.")
+    vars: fields.Vars = Field({}, description="Template variables; a machine's own win.")
+
+
+class MachineEntry(Profile):
+    """One machine, however many interfaces it has. It may override every field of its profile."""
+
+    mac: fields.Macs = Field((), description="MAC addresses of its interfaces, in any common spelling.")
+    uuid: fields.MachineUuid | None = Field(None, description="SMBIOS UUID, in either byte order.")
+    serial: fields.Serial | None = Field(None, description="SMBIOS serial number.")
+    profile: fields.Name | None = Field(
+        None, description="Name of its profile. Left out: the first group that matches."
+    )
+    vars: fields.Vars = Field({}, description="Template variables.")
+
+
+class Document(Base):
+    """The pxed inventory: one YAML file."""
+
+    server: Server = Field(Server(), description="The daemon itself.")
+    images: dict[fields.Name, Image] = Field({}, description="What can be booted, by name.")
+    profiles: dict[fields.Name, Profile] = Field({}, description="How it is booted, by name.")
+    groups: tuple[Group, ...] = Field(
+        (), description="Tried in order for machines without a profile of their own, and for unlisted ones."
+    )
+    machines: dict[fields.Name, MachineEntry] = Field({}, description="The machines, by name.")
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """A listed machine."""
+
+    name: str
+    macs: tuple[str, ...]  # "52:54:00:00:00:01"
+    uuid: UUID | None
+    serial: str | None
+    profile_name: str | None
+    profile: (
+        Profile | None
+    )  # with its own overrides applied, the shared object when it has none; None: no profile of its own
+    overrides: Mapping[str, Any]
+    vars: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """Everything that is configured. A reload builds a new one."""
+
+    server: Server
+    images: Mapping[str, Image]
+    profiles: Mapping[str, Profile]
+    groups: tuple[Group, ...]
+    machines: Mapping[str, Machine]
+    path: Path
+    sources: tuple[Path, ...]  # files whose change means a reload: the YAML text and the templates
+    warnings: tuple[Problem, ...] = ()
+    indexes: Indexes[Machine] = field(default_factory=Indexes, repr=False, compare=False)

@@ -1,0 +1,126 @@
+"""Profiles: what a machine boots and with which kernel arguments. A machine may override any of these fields."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from pxed.inventory import fields
+from pxed.inventory.fields import Base
+
+
+class Boot(StrEnum):
+    """What happens after the boot loader."""
+
+    MEMORY = "memory"
+    INSTALL = "install"
+    LOCAL = "local"
+
+
+class Opt43(StrEnum):
+    """Option 43 in the offers to a UEFI ROM."""
+
+    AUTO = "auto"
+    NONE = "none"
+    BYPASS = "bypass"
+
+
+class Pxe(Base):
+    """Switches for firmware that needs another answer than the standard one."""
+
+    opt43: Opt43 = Field(
+        Opt43.AUTO,
+        description="PXE vendor options in the offer: auto (as the client's firmware needs them), none, or bypass "
+        "(06 01 08: take the boot file of the offer, do not ask port 4011).",
+    )
+
+
+class Install(Base):
+    """An installation to disk."""
+
+    disk: fields.Disk = Field(
+        description="The disk that is overwritten. A path below /dev/disk/by-id stays the same over reboots."
+    )
+    butane: fields.Template | None = Field(
+        None, description="Butane config of the installed system, relative to this file."
+    )
+    ignition: fields.Template | None = Field(
+        None, description="Ignition config of the installed system, relative to this file."
+    )
+    reboot: fields.Truth = Field(True, description="Reboot when the installation is complete.")
+
+
+class Profile(Base):
+    """What a machine boots."""
+
+    image: fields.Name | None = Field(None, description="Name of the image to boot.")
+    boot: Boot = Field(
+        Boot.MEMORY,
+        description="memory (run from RAM), install (install to disk once, then boot the disk) or local (the disk).",
+    )
+    console: fields.Consoles = Field(
+        (), description='Kernel consoles (console=), the last one is /dev/console: [tty0, "ttyS0,115200n8"].'
+    )
+    autologin: fields.Autologin = Field(
+        False,
+        description="A shell without a password (flatcar.autologin): true for every console, or a list of terminals.",
+    )
+    ssh_keys: fields.SshKeys = Field((), description="Public keys of the user core (sshkey=).")
+    rootfstype: Literal["tmpfs", "btrfs"] | None = Field(None, description="File system of a root in memory.")
+    root: fields.Root | None = Field(
+        None, description="A local root instead of one in memory: /dev/sda1, LABEL=ROOT, UUID=... or PARTUUID=..."
+    )
+    first_boot: fields.Truth | None = Field(
+        None,
+        description="Whether Ignition runs (flatcar.first_boot=1). Left out: at every boot from memory, "
+        "and once with a local root.",
+    )
+    ip: fields.Ips = Field(
+        (),
+        description="Network of the initramfs (ip=): ADDRESS:PEER:GATEWAY:NETMASK:HOSTNAME:INTERFACE:none, or dhcp.",
+    )
+    args: fields.Arguments = Field((), description="Further kernel arguments, one per item.")
+    butane: fields.Template | None = Field(
+        None,
+        description="Butane config, a Jinja2 template, relative to this file. One of butane, ignition, ignition_url.",
+    )
+    ignition: fields.Template | None = Field(
+        None,
+        description="Ignition config (JSON), a Jinja2 template, relative to this file. "
+        "One of butane, ignition, ignition_url.",
+    )
+    ignition_url: fields.IgnitionUrl | None = Field(
+        None, description="URL of an Ignition config on another server. One of butane, ignition, ignition_url."
+    )
+    ignition_delivery: Literal["url", "embedded"] = Field(
+        "url", description="url (the initramfs fetches the config) or embedded (it is part of an initrd)."
+    )
+    ignition_access: Literal["open", "token", "once"] = Field(
+        "open",
+        description="Who may fetch the config: open (anybody), token (a secret in the URL), once (it works one time).",
+    )
+    install: Install | None = Field(None, description="What boot: install does.")
+    loader: fields.LoaderFile | None = Field(
+        None, description="Boot loader file instead of the architecture's default: ipxe.efi."
+    )
+    pxe: Pxe = Field(Pxe(), description="Switches for firmware that needs another answer than the standard one.")
+
+    def config(self) -> Path | str | None:
+        """The source of its Ignition config: a file or a URL; None for none."""
+        return self.butane or self.ignition or self.ignition_url
+
+
+# A profile names one of these. A machine that overrides one of them thereby drops the profile's.
+CONFIG_SOURCES = ("butane", "ignition", "ignition_url")
+
+
+def with_overrides(profile: Profile, overrides: Mapping[str, object]) -> Profile:
+    """The profile with validated values of some of its fields replaced; the same object when there are none."""
+    if not overrides:
+        return profile
+    dropped = dict.fromkeys(CONFIG_SOURCES) if any(source in overrides for source in CONFIG_SOURCES) else {}
+    return profile.model_copy(update={**dropped, **overrides})

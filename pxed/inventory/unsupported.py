@@ -1,0 +1,72 @@
+"""Fields that are parsed and validated, but whose behaviour this version lacks. Each use is an error, never silence.
+
+An issue that builds one of them removes its row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from pxed.inventory.draft import Draft
+from pxed.inventory.fields import Base
+from pxed.inventory.messages import Complaint
+from pxed.inventory.model import Image, Profile, Server
+from pxed.inventory.places import KeyPath
+from pxed.inventory.profile import Boot
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Values of `model.field` for which `lacking` holds are not supported yet."""
+
+    model: type[Base]
+    field: str
+    lacking: Callable[[Any], bool]
+    sentence: str
+
+
+def _given(value: Any) -> bool:
+    return value is not None
+
+
+def _is(*values: object) -> Callable[[Any], bool]:
+    return lambda value: value in values
+
+
+ROWS = (
+    Row(
+        Image,
+        "flatcar",
+        _given,
+        "mirroring Flatcar is not supported yet: give kernel and initrd, URLs or files",
+    ),
+    Row(Profile, "boot", _is(Boot.INSTALL), "installing to disk is not supported yet: use boot: memory or boot: local"),
+    Row(Profile, "install", _given, "installing to disk is not supported yet: remove install"),
+    Row(
+        Profile,
+        "butane",
+        _given,
+        "Butane configs are not supported yet: give the ignition config that it makes",
+    ),
+    Row(Profile, "ignition_delivery", _is("embedded"), "embedding the Ignition config is not supported yet: use url"),
+    Row(Profile, "ignition_access", _is("token", "once"), "guarding the config is not supported yet: use open"),
+    Row(Server, "state", lambda value: value != "sqlite", "PostgreSQL is not supported yet: use sqlite"),
+)
+
+
+def unsupported(draft: Draft) -> Iterator[Complaint]:
+    """Every use of a row's field."""
+    if draft.server is not None:
+        yield from _uses(draft.server, ("server",))
+    for section in ("images", "profiles", "machines"):
+        for name, entry in getattr(draft, section).items():
+            yield from _uses(entry, (section, name))
+
+
+def _uses(entry: Base, path: KeyPath) -> Iterator[Complaint]:
+    given = entry.model_fields_set
+    for row in ROWS:
+        if row.field in given and isinstance(entry, row.model) and row.lacking(getattr(entry, row.field)):
+            yield Complaint((*path, row.field), row.sentence)
