@@ -1,0 +1,144 @@
+"""The kernel command line of a machine that boots from memory: exactly the text that the guest shall see.
+
+Flatcar's words: https://www.flatcar.org/docs/latest/installing/bare-metal/booting-with-ipxe/ . Its generators read the
+words of /proc/cmdline and the last occurrence wins, so the operator's own `args` come last. A profile without an
+Ignition config gets none of Flatcar's words: the image may be any kernel. How the text passes through iPXE's parser is
+the script's matter (pxed.boot.script).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from urllib.parse import quote, urlencode
+from uuid import UUID
+
+from pxed.boot.endpoint import Endpoint
+from pxed.boot.images import Role, boot_files
+from pxed.errors import PxedError
+from pxed.inventory.lookup import Identity, Match
+from pxed.inventory.model import Image, Profile
+
+# COMMAND_LINE_SIZE is 2048 on x86 and arm64, the closing NUL included.
+MAX_LENGTH = 2047
+# iPXE's MAX_ARGUMENTS is 255 and the URL of the kernel is one of them (src/include/ipxe/parseopt.h).
+MAX_WORDS = 254
+# UEFI hands the text over as UCS-2, which iPXE widens byte by byte: only ASCII arrives as it was.
+_UNPRINTABLE = re.compile(r"[^\x20-\x7e]")
+# iPXE expands ${...} again and again until none is left, so there is no way to escape one (src/core/settings.c).
+_EXPANSION = re.compile(r"\$\{[^} ]*\}")
+_MAX_SERIAL = 64
+
+
+class CommandLineError(PxedError):
+    """A command line that the kernel would not get as it is meant."""
+
+
+def kernel_command_line(
+    match: Match,
+    endpoint: Endpoint,
+    image: Image,
+    identity: Identity | None = None,
+    *,
+    token: str | None = None,
+    first_boot_done: bool = False,
+) -> str:
+    """The words for one boot. `identity` is what the request said of the machine: its MAC is the NIC it boots from.
+
+    `first_boot_done`: this machine's persistent root has had its first boot, so Ignition must not run again.
+    """
+    identity = identity or Identity()
+    return " ".join(
+        [
+            *(f"initrd={file.name}" for file in boot_files(image) if file.role is Role.INITRD),
+            *_ignition_words(match, endpoint, identity, token, first_boot_done),
+            *_profile_words(match.profile),
+            *([f"BOOTIF=01-{identity.mac.replace(':', '-')}"] if identity.mac else []),
+            *match.profile.args,
+        ]
+    )
+
+
+def has_ignition(profile: Profile) -> bool:
+    """Whether machines of this profile fetch an Ignition config."""
+    return bool(profile.ignition or profile.butane or profile.ignition_url)
+
+
+def ignition_url(match: Match, endpoint: Endpoint, identity: Identity, token: str | None = None) -> str:
+    """Where the machine fetches its config. A machine whose profile a group chose says again what chose it."""
+    if match.profile.ignition_url:
+        return match.profile.ignition_url
+    query = {"token": token} if token else {}
+    if match.machine is None or match.machine.profile is None:
+        query |= _identity_query(identity)
+    url = f"{endpoint.url}/ignition/{quote(match.name, safe=':')}"
+    return f"{url}?{urlencode(query)}" if query else url
+
+
+def faults(line: str) -> Iterator[str]:
+    """What keeps the guest from getting exactly this text, one sentence each. See check_length() for the length."""
+    if found := _UNPRINTABLE.search(line):
+        yield f"{found[0]!r} cannot be passed to a kernel: only printable ASCII can"
+    if found := _EXPANSION.search(line):
+        yield f"{found[0]!r} cannot be passed to a kernel: iPXE replaces ${{...}} by one of its settings"
+
+
+def check_length(line: str, kernel_name: str = "") -> str | None:
+    """The sentence to refuse an over-long command line with. Under UEFI the kernel's name is a part of it."""
+    length = len(line.encode()) + (len(kernel_name) + 1 if kernel_name else 0)
+    if length > MAX_LENGTH:
+        return (
+            f"the kernel command line would be {length} bytes long; kernels take {MAX_LENGTH}: shorten args or ssh_keys"
+        )
+    if len(words := line.split(" ")) > MAX_WORDS:
+        return f"the kernel command line would have {len(words)} words; iPXE takes {MAX_WORDS}: shorten args"
+    return None
+
+
+def checked(line: str, kernel_name: str = "") -> str:
+    """The line itself. Raises CommandLineError when the guest would not get exactly it."""
+    sentences = [*faults(line), *filter(None, [check_length(line, kernel_name)])]
+    if sentences:
+        raise CommandLineError("; ".join(sentences))
+    return line
+
+
+def _ignition_words(
+    match: Match, endpoint: Endpoint, identity: Identity, token: str | None, first_boot_done: bool
+) -> Iterator[str]:
+    profile = match.profile
+    if _runs_ignition(profile, first_boot_done):
+        yield "flatcar.first_boot=1"
+    if has_ignition(profile):
+        yield f"ignition.config.url={ignition_url(match, endpoint, identity, token)}"
+
+
+def _runs_ignition(profile: Profile, first_boot_done: bool) -> bool:
+    """A root in RAM is new at every boot; a root on a disk has one first boot."""
+    if profile.first_boot is not None:
+        return profile.first_boot
+    return has_ignition(profile) and not (profile.root and first_boot_done)
+
+
+def _profile_words(profile: Profile) -> Iterator[str]:
+    if profile.rootfstype:
+        yield f"rootfstype={profile.rootfstype}"
+    if profile.root:
+        yield f"root={profile.root}"
+    yield from (f"ip={value}" for value in profile.ip)
+    yield from (f"console={value}" for value in profile.console)
+    if profile.autologin is True:
+        yield "flatcar.autologin"
+    elif profile.autologin:
+        yield from (f"flatcar.autologin={tty}" for tty in profile.autologin)
+    # Flatcar looks for sshkey="([^"]+)": the quotes belong to it (ssh-key-proc-cmdline).
+    yield from (f'sshkey="{key.strip()}"' for key in profile.ssh_keys)
+
+
+def _identity_query(identity: Identity) -> dict[str, str]:
+    said = {
+        "arch": identity.arch,
+        "uuid": str(UUID(bytes=identity.uuid)) if identity.uuid else None,
+        "serial": identity.serial[:_MAX_SERIAL] if identity.serial else None,
+    }
+    return {key: value for key, value in said.items() if value}

@@ -1,0 +1,208 @@
+"""/api/v1, /healthz and the index page: what pxed knows, for programs and people. Template variables are not shown:
+they may hold secrets.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import html
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from contextlib import aclosing
+from typing import Any, Protocol, cast
+
+from aiohttp import web
+
+from pxed import __version__
+from pxed.events import Event, Kind, Level
+from pxed.inventory.model import Machine
+from pxed.server.bus import as_dict
+from pxed.server.callers import named
+from pxed.server.replies import SERVER, Asked, html_reply, json_bytes, json_reply, refuse
+
+HEARTBEAT_SECONDS = 15.0  # a comment line, so that proxies and clients see the stream alive
+MAX_STREAMS = 64  # event streams at one time
+MAX_REPLAY = 1000  # events of the past that a reconnecting reader gets
+_SLICE = 500  # machines encoded in one turn of the event loop
+_STAGES = frozenset(tuple(Kind)[: tuple(Kind).index(Kind.FAILED) + 1]) | {Kind.HELD, Kind.IGNORED}
+
+_PAGE = """<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><title>pxed</title></head><body>
+<h1>pxed {version}</h1>
+<p>{machines} machines in the inventory, loaded {generation} times.</p>
+<ul>
+<li><a href="/healthz">/healthz</a>: is it up</li>
+<li><a href="/api/v1/machines">/api/v1/machines</a>, /api/v1/machines/NAME: machines and their last events</li>
+<li><a href="/api/v1/events">/api/v1/events</a>: events as they happen (server-sent events)</li>
+<li><a href="/boot.ipxe">/boot.ipxe</a>: at an iPXE prompt: <code>chain {url}/boot.ipxe</code></li>
+<li>/loaders/FILE, /images/NAME/FILE: boot loaders, kernels, initrds</li>
+<li>/ignition/MACHINE: Ignition configs</li>
+<li>POST /report/MACHINE: a machine reports its stage</li>
+</ul></body></html>
+"""
+
+
+class Journal(Protocol):
+    """The last events of each machine (pxed.status.journal)."""
+
+    def events(self, name: str) -> tuple[Event, ...]: ...
+    def machines(self) -> Iterator[str]: ...
+
+
+Subscribe = Callable[[], AsyncIterator[Event]]
+
+
+class Api:
+    """Read-only pages."""
+
+    def __init__(self, journal: Journal, subscribe: Subscribe) -> None:
+        self._journal = journal
+        self._subscribe = subscribe
+        self._streams = 0
+        self._closing = asyncio.Event()
+
+    def close(self) -> None:
+        """End every event stream."""
+        self._closing.set()
+
+    async def health(self, asked: Asked) -> web.StreamResponse:
+        """200 as long as requests are answered."""
+        snapshot = asked.snapshot
+        return json_reply({
+            "status": "ok",
+            "version": __version__,
+            "machines": len(snapshot.inventory.machines),
+            "generation": snapshot.generation,
+        })  # fmt: skip
+
+    async def index(self, asked: Asked) -> web.StreamResponse:
+        """Where to go from here."""
+        page = _PAGE.format(
+            version=html.escape(__version__),
+            machines=len(asked.snapshot.inventory.machines),
+            generation=asked.snapshot.generation,
+            url=html.escape(asked.caller.endpoint.url),
+        )
+        return html_reply(page)
+
+    async def machines(self, asked: Asked) -> web.StreamResponse:
+        """Listed machines in the inventory's order, then those that were only heard of."""
+        inventory = asked.snapshot.inventory
+        heard_of = (name for name in self._journal.machines() if name not in inventory.machines)
+        pieces: list[str] = []
+        for count, name in enumerate((*inventory.machines, *heard_of), 1):
+            pieces.append(json.dumps(self._machine(name, inventory.machines.get(name)), ensure_ascii=False))
+            if count % _SLICE == 0:
+                await asyncio.sleep(0)  # datagrams are answered in between
+        return json_bytes(f'{{"machines": [{", ".join(pieces)}]}}\n'.encode())
+
+    async def machine(self, asked: Asked) -> web.StreamResponse:
+        """One machine by its name or a MAC, with its events, oldest first."""
+        text = asked.found.args[0]
+        machine, mac = named(asked.snapshot.inventory, text)
+        name = machine.name if machine else mac
+        events = self._journal.events(name) if name else ()
+        if machine is None and not events:
+            refuse(404, f"There is no machine {text[:80]!r} in the inventory, and none was heard of.")
+        return json_reply({**self._machine(name, machine), "events": [as_dict(event) for event in events]})
+
+    async def events(self, asked: Asked) -> web.StreamResponse:
+        """Events as they happen; `Last-Event-ID` (or ?after=) replays what was missed, as far as it is still known."""
+        if self._streams >= MAX_STREAMS:
+            refuse(503, f"There are {MAX_STREAMS} event streams already.", {"Retry-After": "10"})
+        wanted = _filter(asked)
+        after = asked.request.headers.get("Last-Event-ID") or asked.found.query.get("after", "")
+        response = web.StreamResponse(headers={"Server": SERVER, "Cache-Control": "no-store"})
+        response.content_type = "text/event-stream"
+        if not asked.is_get:
+            return response
+        self._streams += 1
+        try:
+            await self._stream(asked.request, response, wanted, _number(after))
+        finally:
+            self._streams -= 1
+        return response
+
+    async def _stream(
+        self,
+        request: web.BaseRequest,
+        response: web.StreamResponse,
+        wanted: Callable[[Event], bool],
+        after: float | None,
+    ) -> None:
+        # The bus hands out async generators; aclosing() lets go of the subscription whatever happens.
+        async with aclosing(cast("AsyncGenerator[Event, None]", self._subscribe())) as source:
+            upcoming = asyncio.ensure_future(anext(source, None))
+            closing = asyncio.ensure_future(self._closing.wait())
+            try:
+                await asyncio.sleep(0)  # subscribed from here on: nothing falls between the past and what is to come
+                await response.prepare(request)
+                past = [] if after is None else self._past(after, wanted)
+                await response.write(b"retry: 3000\n\n" + b"".join(_encoded(event) for event in past))
+                seen = {id(event) for event in past}
+                while not closing.done():
+                    await asyncio.wait(
+                        (upcoming, closing), timeout=HEARTBEAT_SECONDS, return_when=asyncio.FIRST_COMPLETED
+                    )
+                    if not upcoming.done():
+                        await response.write(b":\n\n")
+                        continue
+                    event = upcoming.result()
+                    if event is None:
+                        break
+                    upcoming = asyncio.ensure_future(anext(source, None))
+                    if wanted(event) and id(event) not in seen:
+                        await response.write(_encoded(event))
+            finally:
+                for future in (upcoming, closing):
+                    future.cancel()
+                await asyncio.gather(upcoming, closing, return_exceptions=True)
+
+    def _past(self, after: float, wanted: Callable[[Event], bool]) -> list[Event]:
+        names = tuple(self._journal.machines())
+        events = (e for name in names for e in self._journal.events(name) if e.time > after and wanted(e))
+        return sorted(heapq.nlargest(MAX_REPLAY, events, key=lambda e: e.time), key=lambda e: e.time)
+
+    def _machine(self, name: str, machine: Machine | None) -> dict[str, Any]:
+        events = self._journal.events(name)
+        last = next((event for event in reversed(events) if event.kind in _STAGES), None)
+        return {
+            "name": name,
+            "listed": machine is not None,
+            "macs": list(machine.macs) if machine else [name],
+            "uuid": str(machine.uuid) if machine and machine.uuid else None,
+            "serial": machine.serial if machine else None,
+            "profile": machine.profile_name if machine else None,
+            "last": as_dict(last) if last else None,
+        }
+
+
+def _filter(asked: Asked) -> Callable[[Event], bool]:
+    """?machine=NAME-or-MAC and ?level=debug|info|warning (info). Raises HttpRefusalError."""
+    query = asked.found.query
+    level = {level.name.lower(): level for level in Level}.get(query.get("level", "info"))
+    if level is None:
+        refuse(400, "level is debug, info or warning.")
+    text = query.get("machine", "")
+    if not text:
+        return lambda event: event.level >= level
+    machine, mac = named(asked.snapshot.inventory, text)
+    if machine is None and not mac:
+        refuse(404, f"There is no machine {text[:80]!r} in the inventory.")
+    if machine is None:
+        return lambda event: event.level >= level and event.mac == mac
+    return lambda event: event.level >= level and event.machine == machine.name
+
+
+def _encoded(event: Event) -> bytes:
+    """https://html.spec.whatwg.org/multipage/server-sent-events.html ; the id is the time, to replay from."""
+    data = json.dumps(as_dict(event), ensure_ascii=False)
+    return f"id: {event.time:.6f}\nevent: {event.kind}\ndata: {data}\n\n".encode()
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text) if text else None
+    except ValueError:
+        return None

@@ -1,0 +1,226 @@
+"""What a booting machine asks for: its script, its Ignition config, and a place to report to."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+
+from aiohttp import web
+
+from pxed.boot.cmdline import CommandLineError, checked, has_ignition, kernel_command_line
+from pxed.boot.images import boot_files
+from pxed.boot.script import entry_script, failed_script, hold_script, ignored_script, local_script, machine_script
+from pxed.events import Emit, Kind, Level
+from pxed.ignition.config import IgnitionError
+from pxed.inventory.lookup import Identity, Match, Unmatched, resolve
+from pxed.inventory.model import Boot, Machine
+from pxed.server.callers import Caller, ClientMap, identity_of, named
+from pxed.server.firstboot import FirstBootError, FirstBoots
+from pxed.server.happenings import happened, printable, sent
+from pxed.server.replies import Asked, json_reply, refuse, tagged_reply, text_reply
+
+MAX_REPORT = 64 << 10  # bytes
+REPORT_SECONDS = 15.0
+IGNITION_TYPE = "application/vnd.coreos.ignition+json"
+_IDENTITY_FIELDS = frozenset({"mac", "uuid", "serial"})
+_STAGES = {
+    "running": Kind.RUNNING,
+    "installing": Kind.INSTALLING,
+    "installed": Kind.INSTALLED,
+    "failed": Kind.FAILED,
+}
+
+
+class BootPages:
+    """Answers machines out of the snapshot that each request keeps."""
+
+    def __init__(self, emit: Emit, clients: ClientMap, first_boots: FirstBoots) -> None:
+        self._emit = emit
+        self._clients = clients
+        self._first_boots = first_boots
+
+    async def entry(self, asked: Asked) -> web.StreamResponse:
+        """The script that asks again and says who it is."""
+        return text_reply(entry_script(asked.caller.endpoint))
+
+    async def boot(self, asked: Asked) -> web.StreamResponse:
+        """/boot.ipxe: with a query that names the machine, its script; otherwise the entry."""
+        if not _IDENTITY_FIELDS & asked.found.query.keys():
+            return await self.entry(asked)
+        try:
+            identity = identity_of(asked.found.query)
+        except ValueError:
+            refuse(400, "The query's mac= is not the MAC address of an interface.")
+        if asked.is_get and identity.mac:
+            self._clients.learn(asked.caller.address, identity.mac)
+        identity = replace(identity, mac=identity.mac or asked.caller.mac)
+        match = resolve(asked.snapshot.inventory, identity)
+        caller = _known_as(asked.caller, match.machine, identity.mac)
+        if isinstance(match, Unmatched):
+            return self._unmatched(asked, caller, match)
+        if not match.name:
+            refuse(400, "A machine that is not listed must say its MAC address: mac=")
+        script = self._script(asked, caller, match, identity)
+        if asked.is_get:
+            text = f"gave the script of profile {match.profile_name} ({match.profile.boot})"
+            profile, reason = match.profile_name, match.reason
+            self._emit(happened(Kind.SCRIPT, caller, text, profile=profile, arch=identity.arch, reason=reason))
+        return text_reply(script)
+
+    async def ignition(self, asked: Asked) -> web.StreamResponse:
+        """/ignition/MACHINE: 4xx only when it is meant (Ignition gives up at once), 503 to be asked again (1.7)."""
+        match, identity, caller = _match_of(asked)
+        if not has_ignition(match.profile):
+            refuse(404, f"Profile {match.profile_name} of {match.name} has no Ignition config.")
+        if match.profile.ignition_url:
+            refuse(404, f"The Ignition config of {match.name} is at {match.profile.ignition_url}")
+        try:
+            body = asked.snapshot.configs.render(match, identity, asked.caller.endpoint)
+        except IgnitionError as error:
+            refuse(503, f"No Ignition config for {match.name} now: {error}", {"Retry-After": "5"})
+        response = tagged_reply(asked.request, body, IGNITION_TYPE)
+        if asked.is_get and response.status == 200:
+            await self._deliver_config(asked, replace(caller), match, response, len(body))
+        return response
+
+    async def report(self, asked: Asked) -> web.StreamResponse:
+        """POST /report/MACHINE {"stage": ..., "message": ...}."""
+        match, _, caller = _match_of(asked)
+        content = _report(await _body(asked.request))
+        stage, message = content["stage"], printable(content["message"])
+        kind = _STAGES[stage]
+        text = f"the machine reports: {stage}" + (f": {message}" if message else "")
+        level = Level.WARNING if kind is Kind.FAILED else Level.INFO
+        self._emit(happened(kind, caller, text, level, profile=match.profile_name, reason=message or None))
+        if kind is Kind.RUNNING:
+            await self._had_first_boot(caller, match)
+        return json_reply({"machine": match.name, "stage": stage})
+
+    def _unmatched(self, asked: Asked, caller: Caller, match: Unmatched) -> web.StreamResponse:
+        if not match.hold:
+            if asked.is_get:
+                self._emit(happened(Kind.IGNORED, caller, match.reason, reason=match.reason))
+            return text_reply(ignored_script(match.reason))
+        round_ = _small_number(asked.found.query.get("held", ""))
+        if asked.is_get:
+            level = Level.INFO if round_ == 0 else Level.DEBUG
+            text = f"shows the waiting screen: {match.reason}"
+            figures = {key: asked.found.query.get(key, "")[:64] for key in ("uuid", "serial", "arch", "platform")}
+            self._emit(happened(Kind.HELD, caller, text, level, **{k: printable(v) for k, v in figures.items()}))
+        return text_reply(hold_script(asked.caller.endpoint, round_))
+
+    def _script(self, asked: Asked, caller: Caller, match: Match, identity: Identity) -> str:
+        endpoint = asked.caller.endpoint
+        profile = match.profile
+        if profile.boot is Boot.LOCAL:
+            return local_script(match.name)
+        image = asked.snapshot.inventory.images.get(profile.image or "")
+        if profile.boot is not Boot.MEMORY or profile.image is None or image is None:
+            return self._failed(asked, caller, match, f"profile {match.profile_name} has nothing to boot from memory")
+        done = self._first_boots.done(match.name, profile.root)
+        line = kernel_command_line(match, endpoint, image, identity, first_boot_done=done)
+        try:
+            checked(line, next((file.name for file in boot_files(image)), ""))
+            return machine_script(match.name, match.profile_name, profile.image, image, endpoint=endpoint, cmdline=line)
+        except CommandLineError as error:
+            return self._failed(asked, caller, match, str(error))
+
+    def _failed(self, asked: Asked, caller: Caller, match: Match, reason: str) -> str:
+        self._emit(happened(Kind.REFUSED, caller, f"cannot be booted: {reason}", Level.WARNING, reason=reason))
+        return failed_script(match.name, reason, asked.caller.endpoint)
+
+    async def _deliver_config(
+        self, asked: Asked, caller: Caller, match: Match, response: web.Response, size: int
+    ) -> None:
+        began = time.monotonic()
+        transport = asked.request.transport
+        if transport is not None:
+            transport.set_write_buffer_limits(high=0)  # writing then ends when the kernel has all of it
+        await response.prepare(asked.request)
+        await response.write_eof()
+        self._emit(sent(Kind.IGNITION, caller, "its Ignition config", size, time.monotonic() - began))
+        await self._had_first_boot(caller, match)
+
+    async def _had_first_boot(self, caller: Caller, match: Match) -> None:
+        root = match.profile.root
+        if root is None:
+            return
+        try:
+            if await self._first_boots.mark(match.name, root):
+                text = f"its root {root} has had its first boot: Ignition runs no more"
+                self._emit(happened(Kind.NOTICE, caller, text))
+        except FirstBootError as error:
+            self._emit(happened(Kind.NOTICE, caller, f"its first boot is not recorded: {error}", Level.WARNING))
+
+
+def _match_of(asked: Asked) -> tuple[Match, Identity, Caller]:
+    """The machine that the path names, with its profile. Raises HttpRefusalError (404)."""
+    text = asked.found.args[0]
+    machine, mac = named(asked.snapshot.inventory, text)
+    if machine is None and not mac:
+        refuse(404, f"There is no machine {text[:80]!r} in the inventory.")
+    identity = _identity(asked, machine, mac)
+    match = resolve(asked.snapshot.inventory, identity)
+    if isinstance(match, Unmatched):
+        refuse(404, f"{text[:80]} has no profile: {match.reason}")
+    return match, identity, _known_as(asked.caller, machine, identity.mac)
+
+
+def _identity(asked: Asked, machine: Machine | None, mac: str) -> Identity:
+    """What the inventory says of a listed machine; what its query says of anything else (see cmdline.ignition_url)."""
+    said = identity_of({key: value for key, value in asked.found.query.items() if key != "mac"})
+    if machine is None:
+        return replace(said, mac=mac)
+    own = asked.caller.mac if asked.caller.mac in machine.macs else next(iter(machine.macs), "")
+    return Identity(
+        mac=mac or own,
+        uuid=machine.uuid.bytes if machine.uuid else said.uuid,
+        serial=machine.serial or said.serial,
+        arch=said.arch,
+    )
+
+
+def _known_as(caller: Caller, machine: Machine | None, mac: str) -> Caller:
+    return replace(caller, machine=machine.name if machine else "", mac=mac or caller.mac)
+
+
+async def _body(request: web.BaseRequest) -> bytes:
+    """The request's body, bounded in size and in time. Raises HttpRefusalError."""
+    if (request.content_length or 0) > MAX_REPORT:
+        refuse(413, f"A report has at most {MAX_REPORT} bytes.")
+    if request.headers.get("Expect", "").lower() == "100-continue" and request.transport:
+        request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+    body = bytearray()
+    try:
+        async with asyncio.timeout(REPORT_SECONDS):
+            async for chunk in request.content.iter_any():
+                body += chunk
+                if len(body) > MAX_REPORT:
+                    refuse(413, f"A report has at most {MAX_REPORT} bytes.")
+    except TimeoutError:
+        refuse(408, f"The report did not arrive within {REPORT_SECONDS:.0f} seconds.")
+    except web.PayloadAccessError:
+        refuse(400, "The report's body broke off.")
+    return bytes(body)
+
+
+def _report(body: bytes) -> Mapping[str, str]:
+    """Stage and message. Raises HttpRefusalError."""
+    try:
+        content = json.loads(body)
+    except (ValueError, RecursionError):
+        refuse(400, 'A report is JSON: {"stage": "running", "message": "..."}')
+    stage = content.get("stage") if isinstance(content, dict) else None
+    message = content.get("message", "") if isinstance(content, dict) else None
+    if not isinstance(stage, str) or stage not in _STAGES:
+        refuse(400, f"A report's stage is one of {', '.join(_STAGES)}.")
+    if not isinstance(message, str):
+        refuse(400, "A report's message is a text.")
+    return {"stage": stage, "message": message}
+
+
+def _small_number(text: str) -> int:
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 6 else 0

@@ -1,0 +1,55 @@
+"""Downloads in pieces: when has a client, through ranges and resumed transfers, got the whole of a file?"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Hashable
+from dataclasses import dataclass
+
+MAX_DELIVERIES = 4096  # unfinished ones; a client that asks for single bytes of many files could grow it otherwise
+MAX_PIECES = 64  # gaps in one of them; beyond it the smallest offsets are given up
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A file that a client has now got all of. `began` is when its first piece was asked for."""
+
+    began: float
+
+
+@dataclass(slots=True)
+class _Unfinished:
+    began: float
+    pieces: list[tuple[int, int]]  # [start, stop) in order, not touching
+
+
+class Deliveries:
+    """Pieces sent so far, by client and file."""
+
+    def __init__(self) -> None:
+        self._unfinished: OrderedDict[Hashable, _Unfinished] = OrderedDict()
+
+    def add(self, key: Hashable, start: int, stop: int, size: int, began: float) -> Delivery | None:
+        """Account for bytes [start, stop) of `size`; the delivery when they were the last ones missing."""
+        if start <= 0 and stop >= size:
+            self._unfinished.pop(key, None)
+            return Delivery(began)
+        known = self._unfinished.setdefault(key, _Unfinished(began, []))
+        self._unfinished.move_to_end(key)
+        known.pieces = _merged([*known.pieces, (start, stop)])[-MAX_PIECES:]
+        if known.pieces == [(0, size)]:
+            del self._unfinished[key]
+            return Delivery(known.began)
+        if len(self._unfinished) > MAX_DELIVERIES:
+            self._unfinished.popitem(last=False)
+        return None
+
+
+def _merged(pieces: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    merged: list[tuple[int, int]] = []
+    for start, stop in sorted(piece for piece in pieces if piece[0] < piece[1]):
+        if merged and start <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(stop, merged[-1][1]))
+        else:
+            merged.append((start, stop))
+    return merged

@@ -1,0 +1,211 @@
+"""The HTTP server: connections, limits, dispatch, and one event for whatever is refused.
+
+aiohttp's low-level server: no router, no redirects, no middlewares. HTTP/1.1 keep-alive, pipelining and HTTP/1.0 are
+its work; every connection has bounds for the size of a request and for the time a peer may be silent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import time
+from collections.abc import Awaitable, Callable, Sequence
+
+from aiohttp import web
+
+from pxed.assets.library import Library
+from pxed.events import Emit, Event, Kind, Level, Value
+from pxed.server.api import Api, Journal, Subscribe
+from pxed.server.bootpages import BootPages
+from pxed.server.callers import Caller, ClientMap, caller_of
+from pxed.server.downloads import Downloads
+from pxed.server.firstboot import FirstBootError, FirstBoots
+from pxed.server.happenings import refused
+from pxed.server.live import Live
+from pxed.server.replies import Asked, HttpRefusalError, text_reply
+from pxed.server.routes import Found, Refusal, Route, route
+
+# Bounds what a peer can occupy. iPXE's requests are below 1 KiB, a browser's below 8.
+MAX_LINE = 8190
+MAX_HEADERS = 64
+MAX_CONNECTIONS = 4096
+# A connection without a complete request is closed after this: idle keep-alive and headers that trickle (slowloris).
+IDLE_SECONDS = 75.0
+
+_LOG = logging.getLogger(__name__)
+# Under these paths an error means that a machine does not boot: somebody should act on it.
+_MACHINE_ROUTES = frozenset({Route.BOOT, Route.LOADER, Route.IMAGE, Route.IGNITION, Route.REPORT})
+
+Handler = Callable[[Asked], Awaitable[web.StreamResponse]]
+Malformed = Callable[[web.BaseRequest, int, str], web.StreamResponse]
+
+
+class HttpServer:
+    """Serves the pages of design section 5 on sockets that are already listening."""
+
+    def __init__(  # noqa: PLR0917 -- the six things it works with
+        self, live: Live, library: Library, emit: Emit, clients: ClientMap, journal: Journal, subscribe: Subscribe
+    ) -> None:
+        self._live = live
+        self._emit = emit
+        self._clients = clients
+        self.first_boots = FirstBoots(live.snapshot.inventory.server.data_dir)
+        downloads = Downloads(library, emit)
+        boots = BootPages(emit, clients, self.first_boots)
+        self._api = Api(journal, subscribe)
+        self._handlers: dict[Route, Handler] = {
+            Route.BOOT: boots.boot,
+            Route.AUTOEXEC: boots.entry,
+            Route.IGNITION: boots.ignition,
+            Route.REPORT: boots.report,
+            Route.LOADER: downloads.loader,
+            Route.IMAGE: downloads.image,
+            Route.HEALTH: self._api.health,
+            Route.INDEX: self._api.index,
+            Route.MACHINES: self._api.machines,
+            Route.MACHINE: self._api.machine,
+            Route.EVENTS: self._api.events,
+        }
+        self._server: _Server | None = None
+        self._listeners: list[asyncio.Server] = []
+        self._active = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    @property
+    def active(self) -> int:
+        """Requests being answered."""
+        return self._active
+
+    async def start(self, sockets: Sequence[socket.socket]) -> None:
+        """Accept connections. The sockets are closed when the server stops."""
+        try:
+            self.first_boots.load()
+        except FirstBootError as error:
+            self._notice(f"{error}; Ignition may run again on roots that have had it")
+        self._server = _Server(self._handle, self._refuse_malformed)
+        loop = asyncio.get_running_loop()
+        self._listeners = [await loop.create_server(self._server, sock=sock) for sock in sockets]
+
+    async def drain(self, seconds: float) -> None:
+        """Accept no more; let what is being answered end, for `seconds` at most."""
+        self._stop_accepting()
+        try:
+            await asyncio.wait_for(self._idle.wait(), seconds)
+        except TimeoutError:
+            self._notice(f"{self._active} HTTP transfers are broken off after {seconds:.0f} seconds")
+
+    async def close(self) -> None:
+        """End every connection."""
+        self._stop_accepting()
+        if self._server is not None:
+            await self._server.shutdown(0.1)
+            self._server = None
+
+    def _stop_accepting(self) -> None:
+        for listener in self._listeners:
+            listener.close()
+        self._listeners = []
+        self._api.close()
+        if self._server is not None:
+            self._server.pre_shutdown()
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        self._active += 1
+        self._idle.clear()
+        try:
+            return await self._answer(request)
+        finally:
+            self._active -= 1
+            if not self._active:
+                self._idle.set()
+
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        snapshot = self._live.snapshot
+        caller = caller_of(request, snapshot.inventory, self._clients)
+        found = route(request.method, request.raw_path)
+        if isinstance(found, Refusal):
+            headers = {"Allow": ", ".join(found.allow)} if found.allow else {}
+            return self._refuse(request, caller, HttpRefusalError(found.status, found.sentence, headers), None)
+        try:
+            return await self._handlers[found.route](Asked(request, found, caller, snapshot))
+        except HttpRefusalError as refusal:
+            return self._refuse(request, caller, refusal, found)
+        except ConnectionError:
+            raise
+        except Exception:
+            _LOG.exception("the handler of %s failed", found.route)
+            failure = HttpRefusalError(
+                500, "pxed failed to answer this: its log has the reason.", {"Connection": "close"}
+            )
+            return self._refuse(request, caller, failure, found)
+
+    def _refuse(
+        self, request: web.BaseRequest, caller: Caller, refusal: HttpRefusalError, found: Found | None
+    ) -> web.StreamResponse:
+        serious = refusal.status >= 500 or (found is not None and found.route in _MACHINE_ROUTES)
+        level = Level.WARNING if serious else Level.DEBUG
+        self._emit(
+            refused(caller, request.method, request.raw_path, status=refusal.status, sentence=str(refusal), level=level)
+        )
+        return text_reply(f"{refusal}\n", refusal.status, refusal.headers)
+
+    def _refuse_malformed(self, request: web.BaseRequest, status: int, reason: str) -> web.StreamResponse:
+        """What aiohttp's parser does not accept as a request."""
+        text = f"not an HTTP request: {reason[:200]!r}"
+        figures: dict[str, Value] = {"address": request.remote or "", "status": status}
+        self._emit(Event(Kind.UNDECODABLE, time.time(), text=text, level=Level.DEBUG, data=figures))
+        return text_reply("This is not an HTTP request that pxed can read.\n", status, {"Connection": "close"})
+
+    def _notice(self, text: str) -> None:
+        self._emit(Event(Kind.NOTICE, time.time(), text=text, level=Level.WARNING))
+
+
+class _Server(web.Server):
+    """Makes the connections and bounds their number."""
+
+    def __init__(
+        self, handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]], malformed: Malformed
+    ) -> None:
+        super().__init__(handler)
+        self._malformed = malformed
+
+    def __call__(self) -> web.RequestHandler:
+        return _Connection(self, self._malformed)
+
+    def connection_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
+        super().connection_made(handler, transport)
+        if len(self._connections) > MAX_CONNECTIONS:
+            transport.abort()
+
+
+class _Connection(web.RequestHandler):
+    """A connection that answers what is no HTTP in our words, and logs it as an event rather than as a traceback."""
+
+    __slots__ = ("_malformed",)
+
+    def __init__(self, server: web.Server, malformed: Malformed) -> None:
+        super().__init__(
+            server,
+            loop=asyncio.get_running_loop(),
+            keepalive_timeout=IDLE_SECONDS,
+            access_log=None,  # type: ignore[arg-type]  # None is its documented way to have none
+            max_line_size=MAX_LINE,
+            max_field_size=MAX_LINE,
+            max_headers=MAX_HEADERS,
+        )
+        self._malformed = malformed
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        if request.writer.output_size > 0:
+            raise ConnectionError("the answer had begun")
+        response = self._malformed(request, status, message or repr(exc))
+        response.force_close()
+        return response

@@ -1,0 +1,119 @@
+"""Sends a piece of an open file over a connection with sendfile(2), in bounded steps of the event loop.
+
+Not loop.sendfile(): it asks the kernel for the whole file at once, and to a reader as fast as we are (loopback, a fast
+switch) one such call lasts as long as the file does, while DHCP and TFTP wait. It also tells nothing of a transfer that
+breaks off.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import os
+import socket
+
+STEP = 1 << 20  # bytes a call; about 0.3 ms of the loop
+READ_AHEAD = 8 << 20  # bytes asked of the disk before they are due, so that a call seldom waits for it
+COPY = 256 << 10  # bytes a call where the file system has no sendfile
+
+_NO_SENDFILE = (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP)
+
+
+class FileSender:
+    """One transfer. `sent` counts the bytes that the kernel has taken, also after an error."""
+
+    def __init__(self, transport: asyncio.Transport, file: int, offset: int, count: int) -> None:
+        self.sent = 0
+        self._transport = transport
+        self._file = file
+        self._offset = offset
+        self._count = count
+        self._ahead = offset
+        self._copies = False
+        self._loop = asyncio.get_running_loop()
+        self._done: asyncio.Future[None] = self._loop.create_future()
+        self._socket = -1
+
+    async def run(self) -> None:
+        """Send it all. Raises OSError (ConnectionError for what the peer did) when it breaks off."""
+        await self._flushed()
+        # The transport owns its descriptor's place in the loop's selector; a duplicate has a place of its own.
+        self._socket = os.dup(_descriptor(self._transport))
+        try:
+            self._step()
+            if not self._done.done():
+                self._loop.add_writer(self._socket, self._step)
+            await self._done
+        finally:
+            self._loop.remove_writer(self._socket)
+            os.close(self._socket)
+
+    async def _flushed(self) -> None:
+        """Wait until the headers have left the transport's buffer: what follows goes past it."""
+        while self._transport.get_write_buffer_size():
+            if self._transport.is_closing():
+                raise ConnectionResetError("the connection was closed before the file was sent")
+            await asyncio.sleep(0.005)
+
+    def _step(self) -> None:
+        if self._done.done():
+            return
+        try:
+            self._read_ahead()
+            self._account(self._send())
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError as error:
+            if error.errno in _NO_SENDFILE and not self._copies:
+                self._copies = True
+                return
+            self._done.set_exception(error)
+
+    def _send(self) -> int:
+        position = self._offset + self.sent
+        left = self._count - self.sent
+        if self._copies:
+            return os.write(self._socket, os.pread(self._file, min(left, COPY), position))
+        return os.sendfile(self._socket, self._file, position, min(left, STEP))
+
+    def _account(self, sent: int) -> None:
+        self.sent += sent
+        if self.sent == self._count:
+            self._done.set_result(None)
+        elif sent == 0:
+            raise OSError(errno.EIO, "the file was cut short while it was being sent")
+
+    def _read_ahead(self) -> None:
+        position = self._offset + self.sent
+        if self._count > READ_AHEAD and position + READ_AHEAD // 2 >= self._ahead:
+            with contextlib.suppress(OSError):
+                os.posix_fadvise(self._file, self._ahead, READ_AHEAD, os.POSIX_FADV_WILLNEED)
+            self._ahead += READ_AHEAD
+
+
+def cork(transport: asyncio.Transport, on: bool) -> None:
+    """TCP_CORK: header and file leave in full segments; switching it off sends what is left at once."""
+    with contextlib.suppress(OSError, ValueError):
+        _socket(transport).setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, int(on))
+
+
+def drop_when_stalled(transport: asyncio.Transport, seconds: float) -> None:
+    """The kernel ends a connection whose peer takes nothing for that long (TCP_USER_TIMEOUT, tcp(7)).
+
+    A slow peer is no stalled one: multi-gigabyte downloads over a thin line go on for as long as they move.
+    """
+    with contextlib.suppress(OSError, ValueError):
+        _socket(transport).setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(seconds * 1000))
+
+
+def _descriptor(transport: asyncio.Transport) -> int:
+    descriptor = -1 if transport.is_closing() else _socket(transport).fileno()
+    if descriptor < 0:
+        raise ConnectionResetError("the connection was closed before the file was sent")
+    return descriptor
+
+
+def _socket(transport: asyncio.Transport) -> socket.socket:
+    found: socket.socket = transport.get_extra_info("socket")
+    return found
