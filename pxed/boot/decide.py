@@ -6,16 +6,19 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import lru_cache
 from typing import NamedTuple
 
-from pxed.architecture import Architecture, name_of
+from pxed.architecture import name_of
 from pxed.boot.endpoint import Endpoint
 from pxed.boot.loaders import LOADER_KEY, loader_for, supported
 from pxed.dhcp.codes import BOOT_SERVER_PORT, IpxeOption, MessageType
-from pxed.dhcp.pxe import BootRequest, Client, Stage
+from pxed.dhcp.pxe import KNOWN_CLIENT_CLASSES, BootRequest, Client, Stage
+from pxed.dhcp.reply import packed
 from pxed.inventory.lookup import Identity, Match, Unmatched, resolve
 from pxed.inventory.model import DhcpMode, Inventory, Opt43
 
+SHARED_PLANS = 16384  # plans kept: (client class, address, loader, switches); bounds what invented classes can grow
 BIS_LAYER = 0x8000  # PXE 2.1 2.4, option 43.71: the client wants credentials (Boot Integrity Services)
 
 
@@ -27,23 +30,49 @@ class Discovery(StrEnum):
     RASPBERRY_PI = "raspberry-pi"  # its ROM wants a menu entry of this name
 
 
+class Plan(NamedTuple):
+    """The part of an offer that all machines with one client class and equal settings share."""
+
+    file: str  # boot file name or URL; "" when there is none to give
+    discovery: Discovery
+    explanation: str
+
+
 class Offer(NamedTuple):
     """A reply to give. A tuple: one is made for each datagram of a flood."""
 
     machine: str  # the inventory's name, or the MAC of an unlisted one
     acknowledge: bool  # ACK on 4011 rather than OFFER on 67
-    http_client: bool  # option 60 is HTTPClient rather than PXEClient
-    file: str  # boot file name or URL
+    plan: Plan
     address: str  # pxed's address, for option 54, siaddr, sname
-    discovery: Discovery
-    stage: Stage
-    architecture: str
-    profile: str
-    reason: str
+    client: Client
+    profile: str  # "" for a machine that is held
+    found: str  # how the machine was found
+
+    @property
+    def file(self) -> str:
+        """Boot file name or URL."""
+        return self.plan.file
+
+    @property
+    def discovery(self) -> Discovery:
+        return self.plan.discovery
+
+    @property
+    def stage(self) -> Stage:
+        return self.client.stage
+
+    @property
+    def architecture(self) -> str:
+        return architecture_of(self.client)
+
+    @property
+    def reason(self) -> str:
+        return f"{self.found}; {self.plan.explanation}"
 
 
 class Ignore(NamedTuple):
-    """Silence, and why. `wanted` is false for what is simply not for pxed: other DHCP clients, other servers' requests."""
+    """Silence, and why. `wanted` is false for what is not for pxed: other DHCP clients, requests to other servers."""
 
     reason: str
     machine: str = ""
@@ -55,34 +84,29 @@ def decide(inventory: Inventory, request: BootRequest, endpoint: Endpoint) -> Of
     refusal = _not_for_us(inventory.server.dhcp, request, endpoint)
     if refusal is not None:
         return refusal
-    architecture = _architecture(request)
-    match = resolve(inventory, Identity(request.mac, request.uuid, None, architecture))
-    if isinstance(match, Unmatched) and not match.hold:
+    client = request.client
+    match = resolve(inventory, Identity(request.mac, request.uuid, None, architecture_of(client)))
+    if isinstance(match, Match):
+        name, profile_name, loader, wish = match.name, match.profile_name, match.profile.loader, match.profile.pxe.opt43
+    elif match.hold:
+        name, profile_name, loader, wish = _held_name(match, request), "", None, Opt43.AUTO
+    else:
         return Ignore(match.reason, match.machine.name if match.machine else "")
-    file, explanation = _file(inventory, match, request.client, endpoint)
-    if file is None:
-        return Ignore(explanation, _name(match, request))
-    return Offer(
-        _name(match, request),
-        request.message_type != MessageType.DISCOVER,
-        request.client.stage is Stage.HTTP,
-        file,
-        endpoint.address,
-        _discovery(match, request),
-        request.client.stage,
-        architecture,
-        "" if isinstance(match, Unmatched) else match.profile_name,
-        f"{match.reason}; {explanation}",
-    )
+    plan = _plan(client, endpoint, loader or _default_loader(client, inventory), wish, request.is_raspberry_pi)
+    if not plan.file:
+        return Ignore(plan.explanation, "" if name == request.mac else name)
+    acknowledge = request.message_type != MessageType.DISCOVER
+    return Offer(name, acknowledge, plan, endpoint.address, client, profile_name, match.reason)
 
 
 def _not_for_us(mode: DhcpMode, request: BootRequest, endpoint: Endpoint) -> Ignore | None:
     """Port, message type and server identifier: RFC 2131 4.3, PXE 2.1 2.2.3."""
     if mode is DhcpMode.OFF:
         return Ignore("server.dhcp is off", wanted=False)
-    ours = _address_bytes(endpoint.address)
-    if request.server_identifier not in (None, ours):
-        return Ignore(f"it names another server, {_dotted(request.server_identifier)}", wanted=False)
+    named = request.server_identifier
+    ours = named is not None and named == packed(endpoint.address)
+    if named is not None and not ours:
+        return Ignore(f"it names another server, {'.'.join(map(str, named))}", wanted=False)
     if request.port == BOOT_SERVER_PORT:
         return _not_for_the_boot_server(request)
     if mode is DhcpMode.COLOCATED:
@@ -90,7 +114,7 @@ def _not_for_us(mode: DhcpMode, request: BootRequest, endpoint: Endpoint) -> Ign
     if request.message_type == MessageType.DISCOVER:
         return None
     # A ROM may ask the boot server on 67 (netboot pull 21, Intel): only then, and only by our name, is it for us.
-    asks_us = request.server_identifier == ours and (request.configured or request.boot_item is not None)
+    asks_us = ours and (request.configured or request.boot_item is not None)
     if asks_us and request.message_type == MessageType.REQUEST:
         return _not_for_the_boot_server(request)
     return Ignore(f"a {_message_type(request)} on port 67 belongs to the DHCP server", wanted=False)
@@ -104,25 +128,22 @@ def _not_for_the_boot_server(request: BootRequest) -> Ignore | None:
     return None
 
 
-def _file(inventory: Inventory, match: Match | Unmatched, client: Client, endpoint: Endpoint) -> tuple[str | None, str]:
-    """The boot file and why it; (None, why) when there is none."""
-    if client.stage is Stage.IPXE:
-        missing = _missing_in_ipxe(client)
-        if missing is None:
-            return f"{endpoint.url}/boot.ipxe", "iPXE gets its script by HTTP"
-    else:
-        missing = None
-    architecture = supported(client.architectures)
-    override = match.profile.loader if isinstance(match, Match) else None
-    name = override or (None if architecture is None else loader_for(architecture, inventory.server.loaders))
-    if name is None:
-        return None, _no_loader(client)
+@lru_cache(maxsize=SHARED_PLANS)
+def _plan(client: Client, endpoint: Endpoint, loader: str | None, wish: Opt43, is_raspberry_pi: bool) -> Plan:
+    """The boot file and how to find it, or why there is none."""
+    discovery = _discovery(client, wish, is_raspberry_pi)
+    missing = _missing_in_ipxe(client) if client.stage is Stage.IPXE else None
+    if client.stage is Stage.IPXE and missing is None:
+        return Plan(f"{endpoint.url}/boot.ipxe", discovery, "iPXE gets its script by HTTP")
+    if loader is None:
+        return Plan("", discovery, _no_loader(client))
     if client.stage is Stage.HTTP:
-        return f"{endpoint.url}/loaders/{name}", "UEFI HTTP Boot gets the loader's URL"
+        return Plan(f"{endpoint.url}/loaders/{loader}", discovery, "UEFI HTTP Boot gets the loader's URL")
     if missing is not None:
-        # A native iPXE ROM has no UNDI of its own kind under it and no next-server: the whole URL is safe for both.
-        return f"{endpoint.tftp_url}/{name}", f"this iPXE lacks {missing}, so it loads a better one"
-    return name, f"{client.stage} gets its boot loader by TFTP"
+        # A native iPXE ROM has no next-server of ours: the whole URL is safe for every build.
+        better = f"this iPXE lacks {missing}, so it loads a better one"
+        return Plan(f"{endpoint.tftp_url}/{loader}", discovery, better)
+    return Plan(loader, discovery, f"{client.stage} gets its boot loader by TFTP")
 
 
 def _missing_in_ipxe(client: Client) -> str | None:
@@ -134,22 +155,27 @@ def _missing_in_ipxe(client: Client) -> str | None:
     return None
 
 
-def _discovery(match: Match | Unmatched, request: BootRequest) -> Discovery:
-    if request.client.stage is not Stage.PXE:
+def _discovery(client: Client, wish: Opt43, is_raspberry_pi: bool) -> Discovery:
+    if client.stage is not Stage.PXE:
         return Discovery.NONE
-    if request.is_raspberry_pi:
+    if is_raspberry_pi:
         return Discovery.RASPBERRY_PI
-    wish = match.profile.pxe.opt43 if isinstance(match, Match) else Opt43.AUTO
     if wish is Opt43.AUTO:
         # EDK2 of 2015 to 2017 never caches an offer with discovery tags (inverted test in PxeBcCacheDhcp4Offer).
-        return Discovery.BYPASS if request.client.is_bios else Discovery.NONE
+        return Discovery.BYPASS if client.is_bios else Discovery.NONE
     return Discovery.BYPASS if wish is Opt43.BYPASS else Discovery.NONE
 
 
-def _architecture(request: BootRequest) -> str:
-    numbers = request.client.architectures
-    number = supported(numbers)
-    return name_of(numbers[0] if number is None else number)
+@lru_cache(maxsize=KNOWN_CLIENT_CLASSES)
+def architecture_of(client: Client) -> str:
+    """The selector name of the architecture that the client is served as."""
+    number = supported(client.architectures)
+    return name_of(client.architectures[0] if number is None else number)
+
+
+def _default_loader(client: Client, inventory: Inventory) -> str | None:
+    number = supported(client.architectures)
+    return None if number is None else loader_for(number, inventory.server.loaders)
 
 
 def _no_loader(client: Client) -> str:
@@ -158,9 +184,7 @@ def _no_loader(client: Client) -> str:
     return f"there is no boot loader for {names}: server.loaders knows {keys}; a machine's own `loader:` works for any"
 
 
-def _name(match: Match | Unmatched, request: BootRequest) -> str:
-    if isinstance(match, Match):
-        return match.name
+def _held_name(match: Unmatched, request: BootRequest) -> str:
     return match.machine.name if match.machine else request.mac
 
 
@@ -169,14 +193,3 @@ def _message_type(request: BootRequest) -> str:
         return MessageType(request.message_type).name
     except ValueError:
         return "message without a valid type (option 53)"
-
-
-def _address_bytes(address: str) -> bytes:
-    return bytes(map(int, address.split(".")))
-
-
-def _dotted(address: bytes | None) -> str:
-    return ".".join(map(str, address or b"")) or "nobody"
-
-
-__all__ = ["Architecture", "Discovery", "Ignore", "Offer", "decide"]

@@ -14,6 +14,10 @@ class Endpoint:
     interface: str = ""
     tftp_port: int = 69
 
+    def __hash__(self) -> int:
+        """Cheap: it is taken for every request."""
+        return hash(self.address)
+
     @property
     def url(self) -> str:
         return f"http://{self.address}:{self.http_port}"

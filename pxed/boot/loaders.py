@@ -42,10 +42,13 @@ DEFAULT_LOADERS: Mapping[str, str] = {
 
 
 def supported(architectures: tuple[int, ...]) -> int | None:
-    """The first architecture of option 93 that there is a boot loader for. No option 93 at all means BIOS (RFC 4578 4)."""
+    """The first architecture of option 93 that there is a boot loader for. No option 93 means BIOS (RFC 4578 4)."""
     if not architectures:
         return Architecture.X86_BIOS
-    return next((number for number in architectures if number in LOADER_KEY), None)
+    for number in architectures:
+        if number in LOADER_KEY:
+            return number
+    return None
 
 
 def loader_for(architecture: int, overrides: Mapping[str, str]) -> str | None:

@@ -1,4 +1,4 @@
-"""A DHCP message, as bytes and as a value. RFC 2131 2 (fields), RFC 2132 3 (options), RFC 3396 (long options), RFC 2132 9.3 (overload).
+"""A DHCP message, as bytes and as a value. RFC 2131 2 (fields), RFC 2132 3, 9.3 (options, overload), RFC 3396 (joins).
 
 `decode` returns a Message or raises DecodeError, for all bytes, and nothing else. Left out: authentication (RFC 3118).
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import NamedTuple
 
 from pxed.dhcp.codes import MAGIC_COOKIE, Option
@@ -16,6 +17,9 @@ _HEADER = struct.Struct("!BBBBIHH4s4s4s4s16s64s128s4s")
 HEADER_SIZE = _HEADER.size  # 240, magic cookie included
 MINIMUM_SIZE = 300  # RFC 951: clients and relays drop a BOOTP message that is shorter
 MAX_HARDWARE_ADDRESS = 16
+SHARED_OPTION_AREAS = 2048  # option areas remembered; a fleet sends a few dozen
+REMEMBERED_AREA = 1024  # bytes of the longest one
+_MACHINE_IDENTIFIER = b"\x61\x11"  # option 97, 17 bytes
 _FILE_IN_OVERLOAD, _SNAME_IN_OVERLOAD = 1, 2
 ZERO_ADDRESS = bytes(4)
 
@@ -59,11 +63,52 @@ def decode(datagram: bytes) -> Message:
         raise DecodeError(f"the magic cookie is {magic.hex()}, not {MAGIC_COOKIE.hex()}")
     if fields[2] > MAX_HARDWARE_ADDRESS:
         raise DecodeError(f"hlen {fields[2]} is more than {MAX_HARDWARE_ADDRESS}")
-    options: dict[int, bytes] = {}
-    parse_options(datagram, HEADER_SIZE, options)
-    if Option.OVERLOAD in options:
+    options = _options(datagram[HEADER_SIZE:])
+    if 52 in options:
         _parse_overload(fields[12], fields[13], options)
     return Message(*fields, options)
+
+
+def _options(area: bytes) -> dict[int, bytes]:
+    """The options of a message. Machines of one firmware differ in option 97 alone, so the rest is parsed once.
+
+    The place where option 97 seems to begin is one indeed when the bytes before it are whole options, and that depends
+    on those bytes only: so what is remembered under (bytes before, bytes after) holds for every value between them.
+    """
+    start = area.find(_MACHINE_IDENTIFIER)
+    end = start + 19
+    parts = _parsed_around(area[:start], area[end:]) if start >= 0 and end <= len(area) <= REMEMBERED_AREA else None
+    if parts is None:
+        options: dict[int, bytes] = {}
+        parse_options(area, 0, options)
+        return options
+    options = parts.copy()
+    options[97] = area[start + 2 : end]
+    return options
+
+
+@lru_cache(maxsize=SHARED_OPTION_AREAS)
+def _parsed_around(before: bytes, after: bytes) -> dict[int, bytes] | None:
+    """Both parts together; None when `before` is not whole options, or option 97 comes twice, so that order matters."""
+    options: dict[int, bytes] = {}
+    try:
+        parse_options(before, 0, options)
+    except DecodeError:
+        return None
+    if _has_end(before) or 97 in options:
+        return None
+    parse_options(after, 0, options)
+    return None if 97 in options else options
+
+
+def _has_end(area: bytes) -> bool:
+    """Whether an End option is among whole options."""
+    position = 0
+    while position < len(area):
+        if area[position] == 255:
+            return True
+        position += 1 if area[position] == 0 else 2 + area[position + 1]
+    return False
 
 
 def parse_options(data: bytes, start: int, into: dict[int, bytes]) -> None:

@@ -7,9 +7,11 @@ parent often says a bare "PXEClient" (seen with Debian's undionly and snponly).
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
+from typing import NamedTuple
 
 from pxed.architecture import HTTP_BOOT, Architecture
 from pxed.dhcp.codes import IpxeOption, MessageType, Op, Option, PxeOption
@@ -36,11 +38,15 @@ class Stage(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """What can be said from options 60, 77, 93 and 175: the same for all machines of one firmware."""
+    """What can be said from options 60, 77, 93 and 175: one value for all machines of one firmware."""
 
     stage: Stage
     architectures: tuple[int, ...]  # option 93, in its order; () when it was not sent
     features: frozenset[int] | None = None  # iPXE's option 175 tags; None when there was none
+
+    def __hash__(self) -> int:
+        """Cheap: it is taken for every request, and few clients share their architectures."""
+        return hash(self.architectures)
 
     @property
     def is_bios(self) -> bool:
@@ -58,9 +64,8 @@ class NoBootRequest:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class BootRequest:
-    """One request to boot."""
+class BootRequest(NamedTuple):
+    """One request to boot. A tuple: one is made for each datagram of a flood."""
 
     client: Client
     message_type: int
@@ -142,10 +147,8 @@ def is_http_boot(client: Client) -> bool:
 def _features(etherboot: bytes) -> frozenset[int]:
     """The tags in option 175 whose value is not zero. Vendors cut it short: what can be read counts."""
     tags: dict[int, bytes] = {}
-    try:
+    with contextlib.suppress(DecodeError):
         parse_options(etherboot, 0, tags)
-    except DecodeError:
-        pass
     return frozenset(tag for tag, value in tags.items() if any(value) or tag > 175)
 
 

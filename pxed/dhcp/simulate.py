@@ -1,4 +1,4 @@
-"""The packets that a client of a given kind would send, for `pxed explain`: shaped like the captures of real firmware."""
+"""The packets that a client would send, for `pxed explain`: shaped like the captures of real firmware."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The event bus: `emit` never blocks and never fails; a callback a little later writes the log, keeps the journal and tells subscribers."""
+"""The event bus: `emit` never blocks; a callback soon after writes the log, keeps the journal, tells subscribers."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable
+from functools import lru_cache
 from typing import BinaryIO
 
 from pxed.events import Event, Kind, Level
@@ -23,6 +24,7 @@ SUBSCRIBER_EVENTS = 1_000  # a subscriber that is slower is cut off
 UNWRITTEN_CHUNKS = 256  # log writes waiting for a slow reader of our stderr
 
 Deferred = tuple[Callable[..., Event], tuple[object, ...]]
+_NAME = {level: f"{level.name:7}" for level in Level}
 _SYSLOG_LEVEL = {Level.DEBUG: "<7>", Level.INFO: "<6>", Level.WARNING: "<4>"}
 
 
@@ -35,10 +37,10 @@ class LogWriter:
         self._thread = threading.Thread(target=self._run, name="log", daemon=True)
         self._thread.start()
 
-    def write(self, chunk: bytes) -> bool:
-        """Hand over some lines; False when the reader is so slow that they are lost."""
+    def write(self, chunk: bytes, wait: float = 0.0) -> bool:
+        """Hand over some lines, within `wait` seconds; False when the reader is so slow that they are lost."""
         try:
-            self._chunks.put_nowait(chunk)
+            self._chunks.put(chunk, block=wait > 0, timeout=wait or None)
         except queue.Full:
             return False
         return True
@@ -94,7 +96,9 @@ class Bus:
         if self._timer is not None:
             self._timer.cancel()
         while self._pending:
-            self._flush()
+            self._flush(wait=1.0)
+        if self._dropped:
+            self._flush(wait=1.0)
         for subscriber in tuple(self._subscribers):
             self._cut(subscriber)
         self._writer.close()
@@ -112,15 +116,15 @@ class Bus:
         if self._pending:
             self._timer = asyncio.get_running_loop().call_later(PAUSE, self._on_timer)
 
-    def _flush(self) -> None:
+    def _flush(self, wait: float = 0.0) -> None:
         taken = [self._pending.popleft() for _ in range(min(BATCH, len(self._pending)))]
         events = [item if isinstance(item, Event) else item[0](*item[1]) for item in taken]
-        if self._dropped:
-            events.append(_lost(self._dropped, "events came faster than they could be written"))
-            self._dropped = 0
+        lost, self._dropped = self._dropped, 0
+        if lost:
+            events.append(_lost(lost))
         lines = [self._render(event) for event in events if event.level >= self._level]
-        if lines and not self._writer.write(("\n".join(lines) + "\n").encode(errors="replace")):
-            self._dropped += len(lines)
+        if lines and not self._writer.write(("\n".join(lines) + "\n").encode(errors="replace"), wait):
+            self._dropped = lost + len(lines) - bool(lost)  # the line that tells of losses is none itself
         for event in events:
             self.journal.add(event)
             for subscriber in tuple(self._subscribers):
@@ -134,20 +138,25 @@ class Bus:
 
     def _cut(self, subscriber: asyncio.Queue[Event | None]) -> None:
         self._subscribers.discard(subscriber)
-        with contextlib.suppress(asyncio.QueueEmpty):
+        if subscriber.full():
             subscriber.get_nowait()
-        with contextlib.suppress(asyncio.QueueFull):
-            subscriber.put_nowait(None)
+        subscriber.put_nowait(None)
 
 
-def _lost(count: int, why: str) -> Event:
-    return Event(Kind.DROPPED, time.time(), text=f"{count} log lines were lost: {why}", level=Level.WARNING)
+def _lost(count: int) -> Event:
+    text = f"{count} log lines were lost: events came faster than they could be written"
+    return Event(Kind.DROPPED, time.time(), text=text, level=Level.WARNING)
 
 
 def as_text(event: Event) -> str:
     """ "2026-11-24T03:00:00Z INFO node1 [52:54:..]: offer: offered snponly.efi" """
-    stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(event.time))
-    return f"{stamp}.{int(event.time % 1 * 1000):03d}Z {event.level.name:7} {_one_line(event.line())}"
+    second = int(event.time)
+    return f"{_stamp(second)}.{int((event.time - second) * 1000):03d}Z {_NAME[event.level]} {_one_line(event.line())}"
+
+
+@lru_cache(maxsize=16)
+def _stamp(second: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
 
 
 def as_journal(event: Event) -> str:

@@ -1,4 +1,4 @@
-"""The host's interfaces as pxed serves them: which are served, their addresses and MTU. Kept by a task, read by every answer."""
+"""The host's interfaces as pxed serves them: names, addresses, MTU. Kept by a task, read by every answer."""
 
 from __future__ import annotations
 

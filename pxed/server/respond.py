@@ -1,4 +1,4 @@
-"""From a DHCP datagram to its reply: decode, read, decide, encode. No socket, no clock; the wire and `pxed explain` share it."""
+"""From a DHCP datagram to its reply: decode, read, decide, encode. No I/O: the wire and `pxed explain` share it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pxed.boot.decide import Discovery, Ignore, Offer, decide
 from pxed.boot.endpoint import Endpoint
 from pxed.dhcp.codes import MessageType
 from pxed.dhcp.message import Message, decode
-from pxed.dhcp.pxe import HTTP_CLIENT, PXE_CLIENT, BootRequest, NoBootRequest, boot_request
+from pxed.dhcp.pxe import HTTP_CLIENT, PXE_CLIENT, BootRequest, NoBootRequest, Stage, boot_request
 from pxed.dhcp.reply import BYPASS, RASPBERRY_PI, Answer, destination, encode_reply, packed, vendor_options
 from pxed.inventory.model import Inventory
 
@@ -26,7 +26,7 @@ class Outcome(NamedTuple):
 
 
 def respond(inventory: Inventory, datagram: bytes, port: int, source: tuple[str, int], endpoint: Endpoint) -> Outcome:
-    """The outcome of one datagram that reached `port` (67 or 4011) at `endpoint`. Raises DecodeError, and nothing else."""
+    """The outcome of a datagram that reached `port` (67 or 4011) at `endpoint`. Raises DecodeError and nothing else."""
     message = decode(datagram)
     request = boot_request(message, port)
     if isinstance(request, NoBootRequest):
@@ -43,7 +43,7 @@ def answer(offer: Offer, request: BootRequest) -> Answer:
     return Answer(
         MessageType.ACK if offer.acknowledge else MessageType.OFFER,
         packed(offer.address),
-        HTTP_CLIENT if offer.http_client else PXE_CLIENT,
-        offer.file,
-        vendor_options(_DISCOVERY_OPTIONS[offer.discovery], request.boot_item if offer.acknowledge else None),
+        HTTP_CLIENT if offer.client.stage is Stage.HTTP else PXE_CLIENT,
+        offer.plan.file,
+        vendor_options(_DISCOVERY_OPTIONS[offer.plan.discovery], request.boot_item if offer.acknowledge else None),
     )

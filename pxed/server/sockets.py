@@ -38,16 +38,30 @@ def open_all(server: Server, handed: dict[str, list[socket.socket]]) -> Sockets:
     sockets = Sockets()
     try:
         if server.dhcp is DhcpMode.PROXY:
-            sockets.dhcp = handed.get("dhcp") or _udp(SERVER_PORT, server)
+            sockets.dhcp = _handed(handed, "dhcp", SERVER_PORT) or _udp(SERVER_PORT, server)
         if server.dhcp is not DhcpMode.OFF:
-            sockets.bootserver = handed.get("bootserver") or _udp(BOOT_SERVER_PORT, server)
-        sockets.tftp = handed.get("tftp") or _udp(server.tftp.port, server)
-        sockets.http = handed.get("http") or [_tcp(server.http.port)]
+            sockets.bootserver = _handed(handed, "bootserver", BOOT_SERVER_PORT) or _udp(BOOT_SERVER_PORT, server)
+        sockets.tftp = _handed(handed, "tftp", server.tftp.port) or _udp(server.tftp.port, server)
+        sockets.http = _handed(handed, "http", server.http.port) or [_tcp(server.http.port)]
     except HostError:
         sockets.close()
         raise
     for sock in sockets.dhcp + sockets.bootserver + sockets.tftp:
         udp.prepare(sock)
+    return sockets
+
+
+def _handed(handed: dict[str, list[socket.socket]], name: str, port: int) -> list[socket.socket]:
+    """The sockets of that name; offers and URLs say the inventory's port, so it must be theirs."""
+    sockets = handed.get(name, [])
+    for sock in sockets:
+        actual = sock.getsockname()[1]
+        if actual != port:
+            raise HostError(
+                f"systemd handed over port {actual} for {name}, but the inventory says {port}: make them the same "
+                f"(systemctl edit the socket unit of {name}, or the inventory's server section)"
+            )
+        sock.setblocking(False)
     return sockets
 
 
@@ -80,7 +94,8 @@ def _refuse_strangers(handed: dict[str, list[socket.socket]]) -> None:
     strangers = sorted(set(handed) - set(NAMES))
     if strangers:
         raise HostError(
-            f"systemd handed over sockets named {', '.join(strangers)}: FileDescriptorName= must be one of {', '.join(NAMES)}"
+            f"systemd handed over sockets named {', '.join(strangers)}: "
+            f"FileDescriptorName= must be one of {', '.join(NAMES)}"
         )
 
 

@@ -2,7 +2,7 @@
 
 A DHCP server must be bound to the wildcard address to hear broadcasts, and must answer on the interface of the question
 with that interface's own address. Where `server.interfaces` names interfaces there is one socket for each, bound to the
-device (socket(7): SO_BINDTODEVICE), so that another interface's DHCP server (libvirt's dnsmasq, say) can live beside it.
+device (socket(7): SO_BINDTODEVICE), so that another interface's DHCP server (libvirt's dnsmasq) can live beside it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import psutil
 from pxed.errors import HostError
 
 RECEIVE_BUFFER = 4 << 20  # bytes: a rack that powers on at once sends all its DISCOVERs in the same second
-LARGEST_DATAGRAM = 65536
+LARGEST_DATAGRAM = 4096  # bytes; the rest of a longer one is cut off, and then it does not decode
 _PKTINFO = struct.Struct("@i4s4s")
 _ANCILLARY = socket.CMSG_SPACE(_PKTINFO.size)
 IP_PKTINFO = 8  # not in Python 3.11's socket module

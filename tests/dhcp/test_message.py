@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pxed.dhcp.message import HEADER_SIZE, MINIMUM_SIZE, Message, decode, encode
+from pxed.dhcp.message import HEADER_SIZE, MINIMUM_SIZE, Message, decode, encode, parse_options
 from pxed.errors import DecodeError
 
 
@@ -115,3 +115,45 @@ def test_any_bytes_decode_or_raise_decode_error(data):
             decode(datagram)
         except DecodeError:
             continue
+
+
+IDENTIFIER = b"\x61\x11\x00" + bytes(range(16))
+PLACES = {
+    "in its place": b"\x35\x01\x01" + IDENTIFIER + b"\x3c\x02ab\xff",
+    "as the last option, without End": b"\x35\x01\x01" + IDENTIFIER,
+    "inside another option's value": b"\x2b\x15" + IDENTIFIER + b"zz\x35\x01\x01\xff",
+    "twice": IDENTIFIER + IDENTIFIER + b"\xff",
+    "after End": b"\x35\x01\x01\xff" + IDENTIFIER,
+    "inside another value and in its place": b"\x2b\x13" + IDENTIFIER + IDENTIFIER + b"\xff",
+    "a false start, then the option": b"\x2b\x02\x61\x11" + IDENTIFIER + b"\xff",
+}
+
+
+@pytest.mark.parametrize("area", PLACES.values(), ids=PLACES)
+def test_the_machine_identifier_is_found_where_a_plain_reader_finds_it(area):
+    for _again in range(2):  # the second time from what was remembered of the first
+        assert decode(raw(area)).options == plainly(area)
+
+
+PIECES = st.sampled_from(
+    [IDENTIFIER, b"\x61\x11", b"\x35\x01\x01", b"\x00", b"\xff", b"\x2b\x13", b"\x2b\x15", b"\x61\x03abc"]
+)
+
+
+@given(st.lists(PIECES | st.binary(max_size=4), max_size=8))
+def test_remembered_options_are_those_of_a_plain_reader(pieces):
+    area = b"".join(pieces)
+    for _again in range(2):
+        try:
+            wanted = plainly(area)
+        except DecodeError:
+            with pytest.raises(DecodeError):
+                decode(raw(area))
+        else:
+            assert 52 in wanted or decode(raw(area)).options == wanted
+
+
+def plainly(area: bytes) -> dict[int, bytes]:
+    options: dict[int, bytes] = {}
+    parse_options(area, 0, options)
+    return options
