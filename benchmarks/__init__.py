@@ -1,0 +1,1 @@
+"""Measurements of pxed beside the servers that people use today; `python -m benchmarks`, docs/performance.md."""

@@ -1,0 +1,11 @@
+"""The rows of the table, one module for each service."""
+
+from __future__ import annotations
+
+from benchmarks.cases import dhcp, http, startup, tftp
+from benchmarks.model import Case
+
+
+def every() -> list[Case]:
+    """All cases, in the order of the table."""
+    return [*dhcp.cases(), *tftp.cases(), *http.cases(), *startup.cases()]
