@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pxed.architecture import Architecture
+from pxed.inventory.model import LoaderKey
 
 # The key of `server.loaders` for each architecture that iPXE is built for.
-LOADER_KEY: Mapping[int, str] = {
+LOADER_KEY: Mapping[int, LoaderKey] = {
     Architecture.X86_BIOS: "bios",
     Architecture.X86_BIOS_HTTP: "bios",
     Architecture.X86_UEFI: "efi32",
@@ -24,18 +25,21 @@ LOADER_KEY: Mapping[int, str] = {
     Architecture.ARM32_UEFI_HTTP: "arm32",
     Architecture.ARM64_UEFI: "arm64",
     Architecture.ARM64_UEFI_HTTP: "arm64",
+    Architecture.RISCV32_UEFI: "riscv32",
+    Architecture.RISCV32_UEFI_HTTP: "riscv32",
     Architecture.RISCV64_UEFI: "riscv64",
     Architecture.RISCV64_UEFI_HTTP: "riscv64",
     Architecture.LOONGARCH64_UEFI: "loong64",
     Architecture.LOONGARCH64_UEFI_HTTP: "loong64",
 }
 
-DEFAULT_LOADERS: Mapping[str, str] = {
+DEFAULT_LOADERS: Mapping[LoaderKey, str] = {
     "bios": "undionly.kpxe",
     "efi32": "snponly-i386.efi",
     "efi64": "snponly.efi",
     "arm32": "snponly-arm32.efi",
     "arm64": "snponly-arm64.efi",
+    "riscv32": "snponly-riscv32.efi",
     "riscv64": "snponly-riscv64.efi",
     "loong64": "snponly-loong64.efi",
 }
@@ -51,7 +55,7 @@ def supported(architectures: tuple[int, ...]) -> int | None:
     return None
 
 
-def loader_for(architecture: int, overrides: Mapping[str, str]) -> str | None:
+def loader_for(architecture: int, overrides: Mapping[LoaderKey, str]) -> str | None:
     """The file to hand out; None for an architecture that iPXE has no build for."""
     key = LOADER_KEY.get(architecture)
     return None if key is None else overrides.get(key, DEFAULT_LOADERS[key])

@@ -12,21 +12,23 @@ from pxed.assets.library import Asset, AssetError, Library
 from pxed.boot.images import boot_files
 from pxed.boot.loaders import DEFAULT_LOADERS
 from pxed.errors import ConfigError, Problem
-from pxed.inventory.model import Inventory
+from pxed.inventory.model import Inventory, LoaderKey
 from pxed.server.load import load_snapshot
 
-USUAL_KEYS = ("bios", "efi64")  # what Debian's ipxe package has; other architectures need a file of the operator's
+USUAL_KEYS: tuple[LoaderKey, ...] = (
+    "bios",
+    "efi64",
+)  # what Debian's ipxe package has; other architectures need a file of the operator's
 
 
 def run(config: Path, as_json: bool) -> int:
     """Print the problems, or what is fine; the exit code."""
+    inventory: Inventory | None = None
     try:
         inventory = load_snapshot(config).inventory
+        problems = list(missing_files(inventory))
     except ConfigError as error:
         problems = error.problems
-        inventory = None
-    else:
-        problems = list(missing_files(inventory))
     if as_json:
         print(json.dumps([_as_dict(problem) for problem in problems], indent=2))
     else:
@@ -47,8 +49,8 @@ def missing_files(inventory: Inventory) -> Iterator[Problem]:
 
 def _wanted_loaders(inventory: Inventory) -> Iterator[tuple[str, str]]:
     overrides = inventory.server.loaders
-    for key in (*USUAL_KEYS, *(key for key in overrides if key not in USUAL_KEYS)):
-        yield f"server.loaders.{key}", overrides.get(key, DEFAULT_LOADERS.get(key, ""))
+    for key in dict.fromkeys((*USUAL_KEYS, *overrides)):
+        yield f"server.loaders.{key}", overrides.get(key, DEFAULT_LOADERS[key])
     for name, profile in inventory.profiles.items():
         if profile.loader:
             yield f"profiles.{name}.loader", profile.loader

@@ -1,6 +1,6 @@
 """`pxed explain`: what pxed would answer, and why, by the very functions that answer the wire. Nothing is sent.
 
-Exit codes: 0 the machine would boot (or the capture was read), 1 it would be left alone or something is missing, 2 bad use.
+Exit codes: 0 the machine would boot, or the capture was read; 1 it would be left alone, or a file is missing; 2 bad use.
 """
 
 from __future__ import annotations
@@ -13,18 +13,24 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from pxed.architecture import HTTP_BOOT, Architecture, name_of
-from pxed.boot.decide import Discovery, Ignore, Offer
+from pxed.assets.library import Library
+from pxed.boot.cmdline import has_ignition, ignition_url
+from pxed.boot.decide import Discovery, Offer
 from pxed.boot.endpoint import Endpoint
+from pxed.boot.images import BootFile, boot_files
+from pxed.boot.page import page_for
 from pxed.cli.subject import Subject, find_subject, local_endpoint
-from pxed.cli.trace import trace
+from pxed.cli.trace import trace, verdict
 from pxed.dhcp.codes import BOOT_SERVER_PORT, CLIENT_PORT, SERVER_PORT
+from pxed.dhcp.pxe import Stage
 from pxed.dhcp.simulate import boot_server_request, discover
 from pxed.errors import ConfigError, PxedError
-from pxed.server.load import load_snapshot
+from pxed.inventory.lookup import Identity, Match, resolve
 from pxed.server.live import Snapshot
+from pxed.server.load import load_snapshot
 from pxed.server.respond import Outcome, respond
 
-_IPXE_ARCHITECTURE = {number: number for number in Architecture} | {
+_IPXE_ARCHITECTURE: dict[int, int] = {
     Architecture.X64_UEFI_HTTP: Architecture.X64_UEFI,
     Architecture.X86_UEFI_HTTP: Architecture.X86_UEFI,
     Architecture.ARM64_UEFI_HTTP: Architecture.ARM64_UEFI,
@@ -92,5 +98,79 @@ def _ipxe_steps(snapshot: Snapshot, subject: Subject, endpoint: Endpoint, arch: 
     yield from _content_steps(snapshot, subject, endpoint, arch)
 
 
-"""
-"""
+def _content_steps(snapshot: Snapshot, subject: Subject, endpoint: Endpoint, arch: int) -> Iterator[Step]:
+    """The script, and every file it makes the machine fetch."""
+    identity = subject.identity(name_of(_IPXE_ARCHITECTURE.get(arch, arch)))
+    match = resolve(snapshot.inventory, identity)
+    page = page_for(snapshot.inventory, match, identity, endpoint)
+    yield Step("script", "GET /boot.ipxe?mac=...", page.script.rstrip(), page.problem or match.reason, not page.problem)
+    if not isinstance(match, Match) or not page.cmdline or match.profile.image is None:
+        return
+    library = Library(snapshot.inventory.server.data_dir)
+    for file in boot_files(snapshot.inventory.images[match.profile.image]):
+        yield _file_step(library, file, file.url(match.profile.image, endpoint))
+    if has_ignition(match.profile):
+        yield _ignition_step(snapshot, match, identity, endpoint)
+
+
+def _file_step(library: Library, file: BootFile, url: str) -> Step:
+    if file.remote:
+        return Step(file.role, f"GET {url}", "from that server, not from pxed", "the image gives a URL")
+    try:
+        asset = library.image(file.source)
+    except PxedError as error:
+        return Step(file.role, f"GET {url}", "", str(error), ok=False)
+    return Step(file.role, f"GET {url}", f"{asset.size} bytes", f"{asset.path}")
+
+
+def _ignition_step(snapshot: Snapshot, match: Match, identity: Identity, endpoint: Endpoint) -> Step:
+    url = ignition_url(match, endpoint, identity)
+    if match.profile.ignition_url:
+        return Step("ignition", f"GET {url}", "from that server, not from pxed", "the profile gives a URL")
+    body = snapshot.configs.render(match, identity, endpoint)
+    return Step("ignition", f"GET {url}", f"{len(body)} bytes", f"{match.profile.ignition}")
+
+
+def _loader_step(snapshot: Snapshot, offer: Offer) -> Step:
+    """The boot loader, wherever the offer says it is."""
+    name = offer.file.rpartition("/loaders/")[2]
+    how = "HTTP GET" if offer.file.startswith("http") else "TFTP read of"
+    try:
+        asset = Library(snapshot.inventory.server.data_dir).loader(name)
+    except PxedError as error:
+        return Step("loader", f"{how} {offer.file}", "", str(error), ok=False)
+    return Step("loader", f"{how} {offer.file}", f"{asset.size} bytes", f"{asset.path}")
+
+
+def _packet_step(stage: str, asks: str, outcome: Outcome) -> Step:
+    ok = isinstance(outcome.decision, Offer)
+    return Step(stage, asks, verdict(outcome) if ok else "", outcome.decision.reason, ok)
+
+
+def _asks_boot_server(offer: Offer) -> bool:
+    """Current EDK2 goes to port 4011 when the offer has no option 43."""
+    return offer.stage is Stage.PXE and offer.discovery is Discovery.NONE
+
+
+def _respond(snapshot: Snapshot, packet: bytes, port: int, source: tuple[str, int], endpoint: Endpoint) -> Outcome:
+    return respond(snapshot.inventory, packet, port, source, endpoint)
+
+
+def _firmware(arch: int) -> str:
+    return "UEFI HTTP Boot" if arch in HTTP_BOOT else "PXE firmware"
+
+
+def _is_capture(subject: str) -> bool:
+    return bool(re.search(r"\.(pcap|pcapng|cap)(\.gz)?$", subject))
+
+
+def _print(subject: Subject, steps: list[Step], as_json: bool) -> None:
+    if as_json:
+        print(json.dumps({"machine": subject.name, "mac": subject.mac, "steps": [asdict(s) for s in steps]}, indent=2))
+        return
+    print(f"{subject.name} [{subject.mac}]")
+    for number, step in enumerate(steps, 1):
+        print(f"\n{number}. {step.stage}: {step.asks}")
+        answer = step.answer or "no answer"
+        print("\n".join(f"   -> {line}" if i == 0 else f"      {line}" for i, line in enumerate(answer.splitlines())))
+        print(f"   because: {step.why}")

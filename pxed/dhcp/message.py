@@ -66,7 +66,7 @@ def decode(datagram: bytes) -> Message:
     options = _options(datagram[HEADER_SIZE:])
     if 52 in options:
         _parse_overload(fields[12], fields[13], options)
-    return Message(*fields, options)
+    return Message._make((*fields, options))
 
 
 def _options(area: bytes) -> dict[int, bytes]:

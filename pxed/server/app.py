@@ -13,6 +13,8 @@ import time
 from pathlib import Path
 
 from pxed.assets.library import Library
+from pxed.boot.endpoint import Endpoint
+from pxed.boot.script import entry_script
 from pxed.dhcp.codes import BOOT_SERVER_PORT, SERVER_PORT
 from pxed.events import Event, Kind, Level
 from pxed.inventory.lookup import Identity, find
@@ -25,7 +27,8 @@ from pxed.server.live import Live, Snapshot
 from pxed.server.reload import Reloader
 from pxed.server.sockets import Sockets
 from pxed.server.systemd import Manager
-from pxed.server.tftp import TftpServer, library_resolver
+from pxed.server.tftp import Settings, TftpServer
+from pxed.server.tftp_files import Files
 
 DRAIN_SECONDS = 30.0  # after SIGTERM, for transfers under way; systemd/pxed.service allows 45
 WATCH_SECONDS = 1.0  # between two looks at the interfaces and at the inventory's files
@@ -47,8 +50,14 @@ class Daemon:
         self._dhcp = DhcpServer(self.live, self.interfaces, bus, self.clients)
         library = Library(server.data_dir)
         loop = asyncio.get_running_loop()
-        resolve = library_resolver(library, self.interfaces)
-        self._tftp = TftpServer(loop, bus.emit, resolve, self._who, self.interfaces.mtu_of, server.tftp)
+        self._tftp = TftpServer(
+            loop,
+            bus.emit,
+            resolve=Files(library, self._autoexec),
+            who=self._who,
+            mtu_of=self.interfaces.mtu_of,
+            settings=Settings(server.tftp.max_windowsize, server.tftp.max_transfers),
+        )
         self._http = HttpServer(self.live, library, bus.emit, self.clients, bus.journal, bus.subscribe)
 
     async def run(self) -> None:
@@ -123,6 +132,11 @@ class Daemon:
         await self._http.close()
         self._sockets.close()
         self._bus.close()
+
+    def _autoexec(self, address: str) -> str:
+        """iPXE's autoexec.ipxe for a client that reached us at `address`."""
+        server = self.live.snapshot.inventory.server
+        return entry_script(Endpoint(address, server.http.port, "", server.tftp.port))
 
     def _who(self, address: str) -> tuple[str, str]:
         """The machine (the inventory's name or "") and the MAC at an address."""

@@ -13,7 +13,7 @@ from pxed.dhcp.message import ZERO_ADDRESS, Message
 from pxed.dhcp.pxe import Stage
 from pxed.dhcp.reply import dotted
 from pxed.errors import DecodeError
-from pxed.events import Event, Kind, Level
+from pxed.events import Event, Kind, Level, Value
 from pxed.server import udp
 from pxed.server.bus import Bus
 from pxed.server.clients import Clients
@@ -101,7 +101,7 @@ def _ignored(when: float, message: Message, ignore: Ignore, interface: str) -> E
 def _offered(when: float, message: Message, offer: Offer, destination: tuple[str, int], interface: str) -> Event:
     kind = Kind.IPXE if offer.stage is Stage.IPXE else Kind.BOOTSERVER if offer.acknowledge else Kind.OFFER
     verb = "answered on 4011 with" if offer.acknowledge else "offered"
-    data = {
+    data: dict[str, Value] = {
         "file": offer.file,
         "address": destination[0],
         "port": destination[1],

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import psutil
 
@@ -97,7 +98,7 @@ def _interfaces(wanted: Sequence[str]) -> list[Interface]:
     return found
 
 
-def _is_loopback(name: str, stats: dict[str, psutil._common.snicstats]) -> bool:
+def _is_loopback(name: str, stats: Mapping[str, Any]) -> bool:
     return "loopback" in stats[name].flags.split(",")
 
 

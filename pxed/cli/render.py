@@ -1,0 +1,57 @@
+"""`pxed render`: exactly what a machine would get. Exit codes: 0, 1 when it gets nothing to boot, 2 for bad use."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from pxed.architecture import name_of
+from pxed.boot.page import page_for
+from pxed.cli.subject import find_subject, local_endpoint
+from pxed.errors import ConfigError, PxedError
+from pxed.ignition.config import IgnitionError
+from pxed.inventory.lookup import Unmatched, resolve
+from pxed.server.load import load_snapshot
+
+
+class NothingToRenderError(PxedError):
+    """The machine gets no such thing."""
+
+
+KINDS = ("script", "ignition", "cmdline")
+
+
+def run(machine: str, what: str, config: Path, arch: int, address: str) -> int:
+    """Print it; the exit code."""
+    if what not in KINDS:
+        print(f"pxed: {what!r} cannot be rendered: {', '.join(KINDS)}", file=sys.stderr)
+        return 2
+    try:
+        body = rendered(machine, what, config, arch, address)
+    except (ConfigError, IgnitionError, NothingToRenderError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    except PxedError as error:
+        print(f"pxed: {error}", file=sys.stderr)
+        return 2
+    sys.stdout.buffer.write(body)
+    return 0
+
+
+def rendered(machine: str, what: str, config: Path, arch: int, address: str) -> bytes:
+    """The bytes that HTTP would give; for `cmdline` the line and a newline. Raises PxedError."""
+    snapshot = load_snapshot(config)
+    subject = find_subject(snapshot.inventory, machine)
+    endpoint = local_endpoint(snapshot.inventory.server, address)
+    identity = subject.identity(name_of(arch))
+    match = resolve(snapshot.inventory, identity)
+    if what == "ignition":
+        if isinstance(match, Unmatched):
+            raise NothingToRenderError(f"{subject.name} gets no Ignition config: {match.reason}")
+        return snapshot.configs.render(match, identity, endpoint)
+    page = page_for(snapshot.inventory, match, identity, endpoint)
+    if what == "cmdline":
+        if not page.cmdline:
+            raise NothingToRenderError(f"{subject.name} boots no kernel of pxed's: {page.problem or match.reason}")
+        return f"{page.cmdline}\n".encode()
+    return page.script.encode()
