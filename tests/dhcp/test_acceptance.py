@@ -66,6 +66,12 @@ KINDS: dict[str, tuple[Client, tuple[Firmware, ...], Accepted]] = {
     "iPXE EFI": (clients.ipxe(7), (IPXE,), FETCHES_SCRIPT),
     "iPXE with an RFC 3004 user class": (clients.ipxe(7, user_class=b"\4iPXE"), (IPXE,), FETCHES_SCRIPT),
     "iPXE as the second RFC 3004 user class": (clients.ipxe(7, user_class=b"\1x\4iPXE"), (IPXE,), FETCHES_SCRIPT),
+    "iPXE told by its user class only": (clients.ipxe(7).without(175), (IPXE,), FETCHES_SCRIPT),
+    "iPXE told by an RFC 3004 user class only": (
+        clients.ipxe(7, user_class=b"\4iPXE").without(175),
+        (IPXE,),
+        FETCHES_SCRIPT,
+    ),
     "iPXE told by option 175 only (FlexBoot)": (clients.ipxe(7, user_class=None), (IPXE,), FETCHES_SCRIPT),
     "iPXE with its parent's user class": (clients.ipxe(0, user_class=b"PXEClient"), (IPXE,), FETCHES_SCRIPT),
     "iPXE that says a bare PXEClient": (clients.ipxe(0, vendor_class=b"PXEClient"), (IPXE,), FETCHES_SCRIPT),
@@ -142,6 +148,18 @@ def test_a_boot_item_is_echoed(item: int) -> None:
     assert ipxe.boot_server_ack(answered(request), request) == FETCHES_SCRIPT
 
 
+@pytest.mark.parametrize("identity", ["with option 97", "without option 97"])
+def test_a_boot_server_request_on_67_that_names_us_is_answered(identity: str) -> None:
+    """Some Intel ROMs ask there, after the OFFER, for item 80 00 00 00 and without option 97 (pixiecore issue 21)."""
+    rom = ROM if identity == "with option 97" else ROM.without(97)
+    asked = replace(rom.ask(SERVER, item=0x8000, names_server=True), dport=67, dst="255.255.255.255")
+    reply = answered(asked)
+    packet = parse(reply.payload)
+    assert flaw(packet, parse(asked.payload)) == ""
+    assert (packet.kind, vendor_tags(packet)) == (5, BYPASS_TAGS | ITEM)
+    assert (reply.sport, reply.dst, reply.dport) == (67, clients.LEASE, 68)
+
+
 def answered(request: Datagram, known: Inventory = LISTED) -> Datagram:
     reply = pxed(known)(request)
     assert reply is not None
@@ -184,6 +202,7 @@ def test_the_reply_matrix(request_: Datagram, vendor_class: bytes, tags: dict[in
     assert packet.joined(97) == asked.joined(97)
     assert vendor_tags(packet) == tags
     assert text(packet.joined(67) or packet.file) == file
+    assert (packet.joined(67) or b"\0").endswith(b"\0")  # EDK2 writes it itself where it is missing
     assert (reply.src, reply.sport) == (SERVER, request_.dport)
     to = ("255.255.255.255", 68) if request_.dport == 67 else (request_.src, request_.sport)
     assert (reply.dst, reply.dport) == to
