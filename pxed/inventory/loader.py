@@ -5,6 +5,7 @@ The fast way keeps no places. Only when something is wrong is the text read a se
 
 from __future__ import annotations
 
+import codecs
 import gc
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -35,9 +36,10 @@ def load(path: Path) -> Inventory:
     except ValueError as error:  # a NUL in the name
         raise ConfigError([Problem(path, 0, 0, "", f"cannot read the inventory: {error}")]) from None
     try:
-        text = raw.decode("utf-8-sig")
+        raw = raw.removeprefix(codecs.BOM_UTF8)
+        text = raw.decode()
     except UnicodeDecodeError as error:
-        before = raw[: error.start].decode("utf-8-sig", errors="replace")
+        before = raw[: error.start].decode()
         line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
         message = f"found the byte 0x{raw[error.start]:02x}, expected UTF-8 text: {error.reason}"
         raise ConfigError([Problem(path, line, column, "", message)]) from None

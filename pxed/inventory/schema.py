@@ -12,6 +12,8 @@ from pxed.inventory.model import Document
 def json_schema() -> dict[str, Any]:
     """The schema of an inventory file (JSON Schema 2020-12)."""
     schema = Document.model_json_schema(mode="validation")
+    for section in ("images", "profiles", "machines"):
+        schema["properties"][section]["propertyNames"] = {"pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,252}$"}
     return {
         "$schema": GenerateJsonSchema.schema_dialect,
         "title": "pxed inventory",

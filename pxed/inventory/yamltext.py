@@ -96,7 +96,19 @@ def _place(mark: yaml.Mark) -> Place:
 class _Frame:
     """A mapping or list under construction."""
 
-    __slots__ = ("anchor", "began", "data", "height", "is_mapping", "key", "key_mark", "mark", "marks", "merges")
+    __slots__ = (
+        "anchor",
+        "began",
+        "data",
+        "height",
+        "is_mapping",
+        "is_merge",
+        "key",
+        "key_mark",
+        "mark",
+        "marks",
+        "merges",
+    )
 
     def __init__(self, is_mapping: bool, event: Any, began: int) -> None:
         self.is_mapping = is_mapping
@@ -107,6 +119,7 @@ class _Frame:
         self.height = 1
         self.key: str | None = None  # the key that waits for its value
         self.key_mark: Any = None
+        self.is_merge = False
         self.merges: list[tuple[Any, yaml.Mark]] | None = None
         self.marks: dict[Key, tuple[Place, Place]] | None = None
 
@@ -158,6 +171,7 @@ class _Builder:
         if frame is not None and frame.is_mapping and frame.key is None:
             frame.key = sys.intern(text)
             frame.key_mark = event.start_mark
+            frame.is_merge = text == "<<" and not event.style  # quoted, it is a key like any other
             value: str | None = text
         else:
             value = text if event.style else _plain(text)
@@ -172,6 +186,8 @@ class _Builder:
         if event.tag is not None:
             self.refuse_tag(event)
         self.refuse_as_key(event, "a mapping" if is_mapping else "a list")
+        if len(self.stack) >= MAX_DEPTH:
+            self.fatal(event.start_mark, f"found values nested more than {MAX_DEPTH} deep")
         begun = _Frame(is_mapping, event, self.nodes)
         self.nodes += 1
         if self.marked is not None:
@@ -179,8 +195,6 @@ class _Builder:
             self.marked.kept.append(begun.data)
         self.stack.append(begun)
         self.frame = begun
-        if len(self.stack) > MAX_DEPTH:
-            self.fatal(event.start_mark, f"found values nested more than {MAX_DEPTH} deep")
 
     def end(self, event: Any) -> None:
         """The innermost mapping or list ends and becomes a value of the one around it."""
@@ -225,7 +239,7 @@ class _Builder:
             data.append(value)
             return
         key = frame.key
-        if key == "<<":
+        if frame.is_merge:
             self.merge_later(frame, value, mark)
         elif key in data:
             self.refuse_duplicate(frame, key)
