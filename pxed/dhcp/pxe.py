@@ -20,6 +20,7 @@ from pxed.errors import DecodeError
 
 PXE_CLIENT = b"PXEClient"
 HTTP_CLIENT = b"HTTPClient"
+LONGEST_CLASS = 255  # bytes of each option that tell a class; a peer could send kilobytes to be remembered
 KNOWN_CLIENT_CLASSES = 4096  # bounds the memory that invented vendor classes can take; a fleet has a few dozen
 
 # Raspberry Pi boot ROMs say arch 0 and are told apart by their OUI only (rpi-eeprom documentation, "Network boot").
@@ -89,7 +90,12 @@ def boot_request(message: Message, port: int) -> BootRequest | NoBootRequest:
     if message.op != Op.BOOTREQUEST:
         return NoBootRequest("a reply, not a request")
     options = message.options
-    client = classify(options.get(60, b""), options.get(93, b""), options.get(77, b""), options.get(175))
+    client = classify(
+        options.get(60, b"")[:LONGEST_CLASS],
+        options.get(93, b"")[:LONGEST_CLASS],
+        options.get(77, b"")[:LONGEST_CLASS],
+        options[175][:LONGEST_CLASS] if 175 in options else None,
+    )
     if isinstance(client, NoBootRequest):
         return client
     kind = options.get(53, b"")

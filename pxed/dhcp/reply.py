@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from pxed.dhcp.codes import (
     BOOT_SERVER_PORT,
+    BROADCAST_FLAG,
     CLIENT_PORT,
     MAGIC_COOKIE,
     SERVER_PORT,
@@ -59,11 +60,14 @@ def encode_reply(request: Message, answer: Answer) -> bytes:
     """The reply's datagram."""
     block = _block(answer)
     is_ack = answer.message_type == MessageType.ACK
+    # An offer without an address can only be broadcast; a relay goes by this flag and yiaddr (RFC 2131 4.1), and iPXE
+    # does not set it. dnsmasq does the same.
+    flags = request.flags if is_ack else request.flags | BROADCAST_FLAG
     echo = request.options.get(97, b"")
     relay = request.options.get(82)
     return b"".join(
         (
-            _BEFORE_CIADDR.pack(Op.BOOTREPLY, request.htype, request.hlen, request.hops, request.xid, 0, request.flags),
+            _BEFORE_CIADDR.pack(Op.BOOTREPLY, request.htype, request.hlen, request.hops, request.xid, 0, flags),
             _AFTER_FLAGS.pack(
                 request.ciaddr if is_ack else ZERO_ADDRESS,
                 ZERO_ADDRESS,  # a ProxyDHCP server gives no addresses

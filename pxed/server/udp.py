@@ -82,9 +82,7 @@ def explain_bind(protocol: str, port: int, interface: str | None, error: OSError
     if error.errno == errno.EADDRINUSE:
         holder = holder_of(protocol, port)
         return HostError(
-            f"{where} is taken{f' by {holder}' if holder else ''}: stop it or take it off this interface, "
-            "or choose another way in the inventory's `server:` section"
-            + (" (`dhcp: colocated` beside a DHCP server of this host)" if port == 67 else "")
+            f"{where} is taken{f' by {holder}' if holder else ''}: {_way_out(port)}"
         )
     if error.errno in (errno.EACCES, errno.EPERM):
         return HostError(
@@ -94,6 +92,19 @@ def explain_bind(protocol: str, port: int, interface: str | None, error: OSError
     if error.errno == errno.ENODEV:
         return HostError(f"there is no interface {interface}: server.interfaces must name one of {', '.join(names())}")
     return HostError(f"cannot bind {where}: {error.strerror}")
+
+
+def _way_out(port: int) -> str:
+    """Who usually has the port, and what to do."""
+    if port == 67:
+        return (
+            "beside a DHCP server of this host set `server.dhcp: colocated`; beside one on other interfaces only "
+            "(libvirt's dnsmasq) name pxed's own in `server.interfaces`; or stop it"
+        )
+    if port == 4011:
+        return "another ProxyDHCP server or boot server runs here: stop it"
+    name = {69: "tftp"}.get(port, "http")
+    return f"stop it, or set `server.{name}.port`" + (": no firmware asks another port" if port == 69 else "")
 
 
 def holder_of(protocol: str, port: int) -> str:

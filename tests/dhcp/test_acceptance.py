@@ -261,9 +261,6 @@ def test_an_offer_through_a_relay(client: Client, firmware: Firmware, informatio
     assert through_a_relay(replace(client, broadcast=True), firmware, information)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="an OFFER has no yiaddr: without the flag, which dnsmasq sets, relays cannot send it"
-)
 def test_an_offer_through_a_relay_to_clients_without_the_broadcast_flag() -> None:
     assert all(through_a_relay(client, IPXE, INFORMATION) for client in (clients.ipxe(0), clients.ipxe(7)))
 

@@ -24,7 +24,6 @@ def floods(tag: int) -> Iterator[Datagram]:
         yield Datagram("0.0.0.0", 68, "255.255.255.255", 67, payload)
 
 
-@pytest.mark.xfail(strict=True, reason="classify() and what is cached behind it keep the raw options of any size")
 @pytest.mark.parametrize("tag", [93, 175, 77, 60], ids=lambda tag: f"option {tag}")
 def test_huge_options_of_strangers_are_not_kept(tag: int) -> None:
     responder = pxed(inventory(unknown="hold"))
