@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from tests.lab.daemon import Happening
 
 STAGES = ("discover", "offer", "bootserver", "loader", "ipxe", "script", "kernel", "initrd", "ignition", "running")
-# What each client goes through at least; a BIOS ROM that is iPXE needs no boot loader, HTTP Boot no port 4011.
-NEEDED = ("offer", "script", "kernel", "initrd", "ignition", "running")
+# What each client goes through: a BIOS ROM that is iPXE begins at the stage ipxe, HTTP Boot does not ask on port 4011.
+NEEDED = ("ipxe", "script", "kernel", "initrd", "ignition", "running")
 _NEXT = {
     "": "its first DHCP DISCOVER (does the machine start? is its interface on the bridge?)",
     "discover": "an offer from pxed",

@@ -20,7 +20,15 @@ from tests.lab.tail import Tail
 
 _OVMF = Path("/usr/share/OVMF")
 # What a firmware says when it gives up: SeaBIOS, OVMF after a boot loader that returned, OVMF without an answer.
-_GIVEN_UP = ("No bootable device", "BdsDxe: failed to start Boot", "PXE-E16", "PXE-E18", "PXE-E23", "PXE-E99")
+_GIVEN_UP = (
+    "No bootable device",
+    "BdsDxe: failed to start Boot",
+    "BdsDxe: failed to load Boot0001",
+    "PXE-E16",
+    "PXE-E18",
+    "PXE-E23",
+    "PXE-E99",
+)
 
 
 class Firmware(StrEnum):
