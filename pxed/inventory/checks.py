@@ -6,17 +6,15 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from pxed.inventory.draft import Draft
+from pxed.inventory.draft import Draft, Listed
 from pxed.inventory.messages import Complaint
-from pxed.inventory.model import Boot, Image, MachineEntry, Profile
+from pxed.inventory.model import Boot, Image, Profile
 from pxed.inventory.places import KeyPath
 from pxed.inventory.profile import CONFIG_SOURCES, with_overrides
 from pxed.inventory.scalars import base_name, nearest, quote
 from pxed.inventory.selectors import Compiled
 
 POLICIES = ("ignore", "hold")
-OWN_FIELDS = frozenset({"mac", "uuid", "serial", "profile", "vars"})
-"""What a machine's entry says of the machine; every other field overrides its profile."""
 
 
 def checks(draft: Draft, selectors: dict[int, Compiled]) -> Iterator[Complaint]:
@@ -40,11 +38,6 @@ def _all(draft: Draft, selectors: dict[int, Compiled]) -> Iterator[Complaint]:
         yield from _profile(draft, path, profile, profile)
     yield from _groups(draft, selectors)
     yield from _machines(draft, selectors)
-
-
-def overrides_of(entry: MachineEntry) -> dict[str, object]:
-    """The profile fields that a machine sets itself."""
-    return {name: getattr(entry, name) for name in entry.model_fields_set - OWN_FIELDS}
 
 
 def _server(draft: Draft) -> Iterator[Complaint]:
@@ -167,7 +160,7 @@ def _machines(draft: Draft, selectors: dict[int, Compiled]) -> Iterator[Complain
     groups_are_whole = not any(path[0] == "groups" for path in draft.salvaged)
     silent = groups_are_whole and draft.server is not None and draft.server.unknown == "ignore"
     for name, entry in draft.machines.items():
-        if not (entry.mac or entry.uuid or entry.serial):
+        if not (entry.macs or entry.uuid or entry.serial):
             yield Complaint(
                 ("machines", name),
                 "has no mac, uuid or serial, expected one: nothing else tells who asks",
@@ -179,17 +172,17 @@ def _machines(draft: Draft, selectors: dict[int, Compiled]) -> Iterator[Complain
             yield Complaint(
                 ("machines", name, "profile"), f"found {quote(entry.profile)}, expected the name of a profile{hint}"
             )
-        if not entry.model_fields_set <= OWN_FIELDS:
-            yield from _overrides(draft, ("machines", name), entry)
+        if entry.own is not None:
+            yield from _overrides(draft, ("machines", name), entry, entry.own)
         if silent and entry.profile is None and not _could_match(entry, selectors):
             text = "has no profile, no group can match it and server.unknown is ignore: it will get no answer"
             yield Complaint(("machines", name), text, at_key=True, absence=True, warning=True)
 
 
-def _overrides(draft: Draft, path: KeyPath, entry: MachineEntry) -> Iterator[Complaint]:
+def _overrides(draft: Draft, path: KeyPath, entry: Listed, own: Profile) -> Iterator[Complaint]:
     """A machine's own fields, over each profile that it may get."""
-    yield from _sources(path, entry)
-    overrides = overrides_of(entry)
+    yield from _sources(path, own)
+    overrides = entry.overrides()
     names = [entry.profile] if entry.profile else _inherited(draft)
     bases = [
         (name, draft.profiles[name])
@@ -199,7 +192,7 @@ def _overrides(draft: Draft, path: KeyPath, entry: MachineEntry) -> Iterator[Com
     found: dict[Complaint, None] = {}
     for name, base in bases:
         of = f" (with profile {name})"
-        found.update(dict.fromkeys(_profile(draft, path, entry, with_overrides(base, overrides), of)))
+        found.update(dict.fromkeys(_profile(draft, path, own, with_overrides(base, overrides), of)))
     yield from found
 
 
@@ -209,10 +202,10 @@ def _inherited(draft: Draft) -> list[str]:
     return list(dict.fromkeys([*names, draft.server.unknown if draft.server else ""]))
 
 
-def _could_match(entry: MachineEntry, selectors: dict[int, Compiled]) -> bool:
+def _could_match(entry: Listed, selectors: dict[int, Compiled]) -> bool:
     """Whether some request of this machine may fit a group; what the entry leaves open may be anything."""
     return any(
-        (not entry.mac or any(one.fits_mac(mac) for mac in entry.mac))
+        (not entry.macs or any(one.fits_mac(mac) for mac in entry.macs))
         and (entry.uuid is None or one.fits_uuid(entry.uuid.bytes))
         and (entry.serial is None or one.fits_serial(entry.serial))
         for one in selectors.values()

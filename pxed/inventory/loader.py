@@ -15,10 +15,10 @@ from typing import Any
 
 from pxed.errors import ConfigError, Problem
 from pxed.inventory import indexes, selectors
-from pxed.inventory.checks import OWN_FIELDS, checks, overrides_of
-from pxed.inventory.draft import Draft, drafted
+from pxed.inventory.checks import checks
+from pxed.inventory.draft import Draft, Listed, drafted
 from pxed.inventory.messages import Complaint
-from pxed.inventory.model import Group, Inventory, Machine, MachineEntry, Profile, Server
+from pxed.inventory.model import Group, Inventory, Machine, Profile, Server
 from pxed.inventory.places import Marked, dotted
 from pxed.inventory.profile import with_overrides
 from pxed.inventory.unsupported import unsupported
@@ -122,20 +122,19 @@ def _compiled(group: Group) -> selectors.Compiled:
     return selectors.compiled(match.mac, match.uuid, match.serial, match.arch)
 
 
-def _machine(name: str, entry: MachineEntry, profiles: Mapping[str, Profile]) -> Machine:
-    overrides = _NONE if entry.model_fields_set <= OWN_FIELDS else overrides_of(entry)
+def _machine(name: str, entry: Listed, profiles: Mapping[str, Profile]) -> Machine:
+    overrides = entry.overrides() or _NONE
     profile = profiles.get(entry.profile) if entry.profile is not None else None
     if profile is not None and overrides:
         profile = with_overrides(profile, overrides)
-    return Machine(name, entry.mac, entry.uuid, entry.serial, entry.profile, profile, overrides, entry.vars or _NONE)
+    return Machine(name, entry.macs, entry.uuid, entry.serial, entry.profile, profile, overrides, entry.vars or _NONE)
 
 
 def _sources(draft: Draft, path: Path) -> tuple[Path, ...]:
     """Files whose change means a reload, each once."""
     files: dict[Path, None] = {path: None}
-    for entry in (*draft.profiles.values(), *draft.machines.values()):
-        if entry.model_fields_set.isdisjoint(("butane", "ignition", "install")):
-            continue
+    overriding = (listed.own for listed in draft.machines.values() if listed.own is not None)
+    for entry in (*draft.profiles.values(), *overriding):
         holders = (entry, entry.install) if entry.install else (entry,)
         files.update(dict.fromkeys(file for holder in holders for file in (holder.butane, holder.ignition) if file))
     return tuple(files)

@@ -60,9 +60,13 @@ def unsupported(draft: Draft) -> Iterator[Complaint]:
     """Every use of a row's field."""
     if draft.server is not None:
         yield from _uses(draft.server, ("server",))
-    for section in ("images", "profiles", "machines"):
-        for name, entry in getattr(draft, section).items():
-            yield from _uses(entry, (section, name))
+    for name, image in draft.images.items():
+        yield from _uses(image, ("images", name))
+    for name, profile in draft.profiles.items():
+        yield from _uses(profile, ("profiles", name))
+    for name, listed in draft.machines.items():
+        if listed.own is not None:
+            yield from _uses(listed.own, ("machines", name))
 
 
 def _uses(entry: Base, path: KeyPath) -> Iterator[Complaint]:
