@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from pxed.inventory.draft import Draft, Listed
 from pxed.inventory.messages import Complaint
 from pxed.inventory.model import Boot, Image, Profile
 from pxed.inventory.places import KeyPath
-from pxed.inventory.profile import CONFIG_SOURCES, with_overrides
+from pxed.inventory.profile import CONFIG_FILES, CONFIG_SOURCES, with_overrides
 from pxed.inventory.scalars import base_name, nearest, quote
 from pxed.inventory.selectors import Compiled
 
+Given = Mapping[str, Any]  # fields that the text sets, validated
 POLICIES = ("ignore", "hold")
 
 
@@ -34,8 +36,8 @@ def _all(draft: Draft, selectors: dict[int, Compiled]) -> Iterator[Complaint]:
             yield Complaint(
                 path, f"found {quote(name)}, which is a word of server.unknown, expected another name", at_key=True
             )
-        yield from _sources(path, profile)
-        yield from _profile(draft, path, profile, profile)
+        yield from _sources(path, profile.given())
+        yield from _profile(draft, path, profile.given(), profile)
     yield from _groups(draft, selectors)
     yield from _machines(draft, selectors)
 
@@ -74,13 +76,12 @@ def _image(path: KeyPath, image: Image) -> Iterator[Complaint]:
         seen.setdefault(name, reference)
 
 
-def _profile(draft: Draft, path: KeyPath, given: Profile, effective: Profile, of: str = "") -> Iterator[Complaint]:
-    """`given` is what stands at `path`; `effective` is it over the profile that `of` names."""
-    own = given.model_fields_set
-    if "image" in own and given.image not in draft.image_names:
-        hint = nearest(str(given.image), draft.image_names)
-        yield Complaint((*path, "image"), f"found {quote(given.image)}, expected the name of an image{hint}")
-    where, at_key = ((*path, "boot"), False) if "boot" in own else (path, True)
+def _profile(draft: Draft, path: KeyPath, given: Given, effective: Profile, of: str = "") -> Iterator[Complaint]:
+    """`given` are the fields that stand at `path`; `effective` is they over the profile that `of` names."""
+    if "image" in given and given["image"] not in draft.image_names:
+        hint = nearest(given["image"], draft.image_names)
+        yield Complaint((*path, "image"), f"found {quote(given['image'])}, expected the name of an image{hint}")
+    where, at_key = ((*path, "boot"), False) if "boot" in given else (path, True)
     if effective.image is None and effective.boot is not Boot.LOCAL:
         yield Complaint(
             where,
@@ -94,26 +95,25 @@ def _profile(draft: Draft, path: KeyPath, given: Profile, effective: Profile, of
         )
 
 
-def _sources(path: KeyPath, given: Profile) -> Iterator[Complaint]:
+def _sources(path: KeyPath, given: Given) -> Iterator[Complaint]:
     """The Ignition config: one source, and its file is there."""
     yield from _one_of(path, given, CONFIG_SOURCES)
     yield from _files(path, given)
-    if given.install is not None:
-        below = (*path, "install")
-        if given.install.butane and given.install.ignition:
-            yield Complaint((*below, "ignition"), "found ignition beside butane, expected one of them", at_key=True)
-        yield from _files(below, given.install)
+    if "install" in given:
+        below, install = (*path, "install"), given["install"].given()
+        yield from _one_of(below, install, CONFIG_FILES)
+        yield from _files(below, install)
 
 
-def _one_of(path: KeyPath, given: Profile, names: tuple[str, ...]) -> Iterator[Complaint]:
-    first, *others = [name for name in names if getattr(given, name) is not None] or [""]
+def _one_of(path: KeyPath, given: Given, names: tuple[str, ...]) -> Iterator[Complaint]:
+    first, *others = [name for name in names if name in given] or [""]
     for name in others:
         yield Complaint((*path, name), f"found {name} beside {first}, expected one of {', '.join(names)}", at_key=True)
 
 
-def _files(path: KeyPath, holder: object) -> Iterator[Complaint]:
-    for name in ("butane", "ignition"):
-        file = getattr(holder, name)
+def _files(path: KeyPath, given: Given) -> Iterator[Complaint]:
+    for name in CONFIG_FILES:
+        file = given.get(name)
         fault = _unreadable(file) if file is not None else ""
         if fault:
             yield Complaint((*path, name), f"found {quote(str(file), limit=200)}, expected a readable file: {fault}")
@@ -172,17 +172,18 @@ def _machines(draft: Draft, selectors: dict[int, Compiled]) -> Iterator[Complain
             yield Complaint(
                 ("machines", name, "profile"), f"found {quote(entry.profile)}, expected the name of a profile{hint}"
             )
-        if entry.own is not None:
-            yield from _overrides(draft, ("machines", name), entry, entry.own)
+        if entry.overrides:
+            yield from _overrides(draft, ("machines", name), entry)
         if silent and entry.profile is None and not _could_match(entry, selectors):
             text = "has no profile, no group can match it and server.unknown is ignore: it will get no answer"
             yield Complaint(("machines", name), text, at_key=True, absence=True, warning=True)
 
 
-def _overrides(draft: Draft, path: KeyPath, entry: Listed, own: Profile) -> Iterator[Complaint]:
+def _overrides(draft: Draft, path: KeyPath, entry: Listed) -> Iterator[Complaint]:
     """A machine's own fields, over each profile that it may get."""
-    yield from _sources(path, own)
-    overrides = entry.overrides()
+    yield from _sources(path, entry.overrides)
+    if entry.overrides.keys().isdisjoint(("image", "boot", "install")):
+        return  # what _profile judges is the profile's own
     names = [entry.profile] if entry.profile else _inherited(draft)
     bases = [
         (name, draft.profiles[name])
@@ -192,7 +193,7 @@ def _overrides(draft: Draft, path: KeyPath, entry: Listed, own: Profile) -> Iter
     found: dict[Complaint, None] = {}
     for name, base in bases:
         of = f" (with profile {name})"
-        found.update(dict.fromkeys(_profile(draft, path, own, with_overrides(base, overrides), of)))
+        found.update(dict.fromkeys(_profile(draft, path, entry.overrides, with_overrides(base, entry.overrides), of)))
     yield from found
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -20,6 +21,7 @@ from pxed.inventory.scalars import nearest, parse_name, quote
 _SECTIONS = tuple(Document.model_fields)
 E = TypeVar("E", bound=Base)
 K = TypeVar("K")
+_NONE: Mapping[str, Any] = MappingProxyType({})
 
 OWN_FIELDS = frozenset({"mac", "uuid", "serial", "profile", "vars"})
 """What a machine's entry says of the machine; every other field overrides its profile."""
@@ -27,19 +29,14 @@ OWN_FIELDS = frozenset({"mac", "uuid", "serial", "profile", "vars"})
 
 @dataclass(slots=True)
 class Listed:
-    """A machine's entry without the unset fields of its profile: 10,000 whole entries would take 9 MB more."""
+    """A machine's entry, only what the text gives: 10,000 models with all fields of a profile took 9 MB more."""
 
     macs: tuple[str, ...]
     uuid: UUID | None
     serial: str | None
     profile: str | None
-    vars: dict[str, Any]
-    own: MachineEntry | None  # the whole entry when it overrides something
-
-    def overrides(self) -> dict[str, Any]:
-        """The profile fields that the machine sets itself."""
-        own = self.own
-        return {name: getattr(own, name) for name in own.model_fields_set - OWN_FIELDS} if own is not None else {}
+    vars: Mapping[str, Any]
+    overrides: Mapping[str, Any]  # the profile fields that the machine sets itself
 
 
 @dataclass(slots=True)
@@ -93,8 +90,9 @@ def _whole(entry: E) -> E:
 
 
 def _listed(entry: MachineEntry) -> Listed:
-    own = None if entry.model_fields_set <= OWN_FIELDS else entry
-    return Listed(entry.mac, entry.uuid, entry.serial, entry.profile, entry.vars, own)
+    overriding = entry.model_fields_set - OWN_FIELDS
+    overrides = {name: getattr(entry, name) for name in overriding} if overriding else _NONE
+    return Listed(entry.mac, entry.uuid, entry.serial, entry.profile, entry.vars or _NONE, overrides)
 
 
 def _named(draft: Draft, model: type[E], data: dict[str, Any], section: str, kept: Callable[[E], K]) -> dict[str, K]:

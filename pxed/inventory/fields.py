@@ -38,6 +38,10 @@ class Base(BaseModel):
             return {key: value for key, value in data.items() if value is not None}
         return data
 
+    def given(self) -> dict[str, Any]:
+        """The fields that the text sets, with their values."""
+        return {name: getattr(self, name) for name in self.model_fields_set}
+
 
 def _number(value: Any) -> Any:
     if isinstance(value, str):

@@ -10,7 +10,6 @@ import gc
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from pxed.errors import ConfigError, Problem
@@ -20,11 +19,9 @@ from pxed.inventory.draft import Draft, Listed, drafted
 from pxed.inventory.messages import Complaint
 from pxed.inventory.model import Group, Inventory, Machine, Profile, Server
 from pxed.inventory.places import Marked, dotted
-from pxed.inventory.profile import with_overrides
+from pxed.inventory.profile import CONFIG_FILES, with_overrides
 from pxed.inventory.unsupported import unsupported
 from pxed.inventory.yamltext import Faulty, read, read_marked
-
-_NONE: Mapping[str, Any] = MappingProxyType({})
 
 
 def load(path: Path) -> Inventory:
@@ -58,7 +55,7 @@ def loads(text: str, path: Path) -> Inventory:
 
 @contextmanager
 def _without_collector() -> Iterator[None]:
-    """10,000 machines are 200,000 new objects and no cycle: collecting among them took two thirds of the load."""
+    """10,000 machines are 200,000 new objects without a cycle: 0.27 s instead of 0.31 beside the imported daemon."""
     enabled = gc.isenabled()
     gc.disable()
     try:
@@ -123,18 +120,17 @@ def _compiled(group: Group) -> selectors.Compiled:
 
 
 def _machine(name: str, entry: Listed, profiles: Mapping[str, Profile]) -> Machine:
-    overrides = entry.overrides() or _NONE
     profile = profiles.get(entry.profile) if entry.profile is not None else None
-    if profile is not None and overrides:
-        profile = with_overrides(profile, overrides)
-    return Machine(name, entry.macs, entry.uuid, entry.serial, entry.profile, profile, overrides, entry.vars or _NONE)
+    if profile is not None:
+        profile = with_overrides(profile, entry.overrides)
+    return Machine(name, entry.macs, entry.uuid, entry.serial, entry.profile, profile, entry.overrides, entry.vars)
 
 
 def _sources(draft: Draft, path: Path) -> tuple[Path, ...]:
     """Files whose change means a reload, each once."""
     files: dict[Path, None] = {path: None}
-    overriding = (listed.own for listed in draft.machines.values() if listed.own is not None)
-    for entry in (*draft.profiles.values(), *overriding):
-        holders = (entry, entry.install) if entry.install else (entry,)
-        files.update(dict.fromkeys(file for holder in holders for file in (holder.butane, holder.ignition) if file))
+    overriding = [listed.overrides for listed in draft.machines.values() if listed.overrides]
+    for given in (*[profile.given() for profile in draft.profiles.values()], *overriding):
+        install = given["install"].given() if "install" in given else {}
+        files.update(dict.fromkeys(one[name] for one in (given, install) for name in CONFIG_FILES if name in one))
     return tuple(files)

@@ -115,7 +115,8 @@ class Profile(Base):
 
 
 # A profile names one of these. A machine that overrides one of them thereby drops the profile's.
-CONFIG_SOURCES = ("butane", "ignition", "ignition_url")
+CONFIG_FILES = ("butane", "ignition")
+CONFIG_SOURCES = (*CONFIG_FILES, "ignition_url")
 
 
 def with_overrides(profile: Profile, overrides: Mapping[str, object]) -> Profile:

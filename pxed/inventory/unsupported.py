@@ -5,7 +5,7 @@ An issue that builds one of them removes its row.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,18 +59,18 @@ ROWS = (
 def unsupported(draft: Draft) -> Iterator[Complaint]:
     """Every use of a row's field."""
     if draft.server is not None:
-        yield from _uses(draft.server, ("server",))
+        yield from _uses(Server, draft.server.given(), ("server",))
     for name, image in draft.images.items():
-        yield from _uses(image, ("images", name))
+        yield from _uses(Image, image.given(), ("images", name))
     for name, profile in draft.profiles.items():
-        yield from _uses(profile, ("profiles", name))
+        yield from _uses(Profile, profile.given(), ("profiles", name))
     for name, listed in draft.machines.items():
-        if listed.own is not None:
-            yield from _uses(listed.own, ("machines", name))
+        yield from _uses(Profile, listed.overrides, ("machines", name))
 
 
-def _uses(entry: Base, path: KeyPath) -> Iterator[Complaint]:
-    given = entry.model_fields_set
+def _uses(model: type[Base], given: Mapping[str, Any], path: KeyPath) -> Iterator[Complaint]:
+    if not given:
+        return
     for row in ROWS:
-        if row.field in given and isinstance(entry, row.model) and row.lacking(getattr(entry, row.field)):
+        if row.model is model and row.field in given and row.lacking(given[row.field]):
             yield Complaint((*path, row.field), row.sentence)

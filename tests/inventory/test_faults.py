@@ -171,7 +171,9 @@ def test_install_wants_a_disk_and_one_config() -> None:
     messages = " | ".join(problem.message for problem in problems(text))
     assert 'found "sda", expected a block device' in messages
     text = "profiles: {p: {boot: local, install: {disk: /dev/sda, butane: /etc/passwd, ignition: /etc/passwd}}}"
-    assert "found ignition beside butane, expected one of them" in [problem.message for problem in problems(text)]
+    assert "found ignition beside butane, expected one of butane, ignition" in [
+        problem.message for problem in problems(text)
+    ]
     assert "profiles.p.install.disk" in [
         problem.key for problem in problems("profiles: {p: {boot: local, install: {}}}")
     ]
