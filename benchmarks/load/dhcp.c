@@ -10,12 +10,13 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <unistd.h>
 
 enum { SLOTS = 1 << 14, BATCH = 64, ROOM = 2048, OPTIONS = 240 };
 static const double PATIENCE = 1.0; /* seconds after which a question counts as lost */
 
 struct question {
-    uint32_t number; /* the xid; 0: this slot is free */
+    uint32_t number; /* counted from 1; 0: this slot is free. The xid is `salt` and this */
     uint32_t mac;    /* the last four octets */
     double sent;
 };
@@ -30,6 +31,7 @@ struct relay {
     size_t at_mac_in_uuid; /* where the template's option 97 keeps the MAC */
     struct question slot[SLOTS];
     uint32_t next;
+    uint32_t salt; /* a late answer to an earlier run is then a stray, not an answer to this one */
     int in_flight;
 };
 
@@ -76,7 +78,7 @@ static struct question *ask(struct relay *r, const struct options *o, uint8_t *p
 {
     uint32_t number = r->next++;
     uint32_t step = o->mac_cycle ? (number - 1) % o->mac_cycle : number - 1;
-    uint32_t mac = htonl(o->mac_first + step), xid = htonl(number);
+    uint32_t mac = htonl(o->mac_first + step), xid = htonl(number ^ r->salt);
     memcpy(packet + 4, &xid, 4);
     memcpy(packet + 30, &mac, 4);
     memcpy(packet + r->at_mac_in_uuid, &mac, 4);
@@ -182,8 +184,9 @@ static void take(struct relay *r, struct tally *t, const struct sockaddr_in *fro
         return;
     }
     memcpy(&xid, b + 4, 4);
-    struct question *q = &r->slot[ntohl(xid) % SLOTS];
-    if (!xid || q->number != ntohl(xid)) { /* unknown, given up or answered before */
+    uint32_t number = ntohl(xid) ^ r->salt;
+    struct question *q = &r->slot[number % SLOTS];
+    if (!number || q->number != number) { /* unknown, given up or answered before */
         t->stray++;
         return;
     }
@@ -242,6 +245,7 @@ static struct relay *relay_open(const struct options *o)
         die("address");
     r->giaddr = me.sin_addr.s_addr;
     r->next = 1;
+    r->salt = (uint32_t)getpid() << 16 ^ (uint32_t)(now() * 1e6);
     r->fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     setsockopt(r->fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof room);
     setsockopt(r->fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
