@@ -42,5 +42,6 @@ def test_machines_get_their_own_profiles_and_an_unlisted_one_is_left_alone(artif
         assert stranger.wait_for("No bootable device", timeout=90), stranger.console.end()
         assert f"net0: {STRANGER.mac}" in "\n".join(stranger.console.lines), "the stranger tried to boot"
         assert any(message.chaddr == STRANGER.mac and message.yiaddr != "0.0.0.0" for message in lab.messages())
+        assert STRANGER.mac in {event["mac"] for event in lab.daemon.events("ignored")}, "pxed says that it ignored it"
         assert frames_to(lab, EDGE.mac), "the check below can see pxed's frames"
         assert frames_to(lab, STRANGER.mac) == []

@@ -7,15 +7,12 @@ import json
 import os
 import select
 import signal
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.lab import netns
 from tests.lab.process import ROOT
-
-PREFIX = "pxed-keep"
-HOME = ROOT / ".run" / "keep"
-_STATE = HOME / "state.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +24,25 @@ class Owned:
 
     @classmethod
     def of(cls, pid: int) -> Owned:
+        """A running process of ours."""
         return cls(pid, _start_time(pid))
 
     def alive(self) -> bool:
+        """Whether it still runs."""
         return bool(self.started) and _start_time(self.pid) == self.started
+
+    def end(self, grace: float = 10.0) -> None:
+        """SIGTERM, then SIGKILL after `grace` seconds."""
+        if not self.alive():
+            return
+        with contextlib.suppress(ProcessLookupError):
+            handle = os.pidfd_open(self.pid)
+            try:
+                os.kill(self.pid, signal.SIGTERM)
+                if not select.select([handle], [], [], grace)[0]:
+                    os.kill(self.pid, signal.SIGKILL)
+            finally:
+                os.close(handle)
 
 
 def _start_time(pid: int) -> str:
@@ -41,30 +53,34 @@ def _start_time(pid: int) -> str:
     return ""
 
 
-def remember(pids: list[int]) -> None:
-    """Write down what `down` shall end."""
-    _STATE.write_text(json.dumps([[pid, Owned.of(pid).started] for pid in pids]))
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The laboratory of this name: its network's prefix, its directory, and what `down` shall end."""
 
+    name: str = "keep"
 
-def _end(process: Owned, grace: float = 10.0) -> None:
-    if not process.alive():
-        return
-    with contextlib.suppress(ProcessLookupError):
-        handle = os.pidfd_open(process.pid)
-        try:
-            os.kill(process.pid, signal.SIGTERM)
-            if not select.select([handle], [], [], grace)[0]:
-                os.kill(process.pid, signal.SIGKILL)
-        finally:
-            os.close(handle)
+    @property
+    def prefix(self) -> str:
+        return f"pxed-{self.name}"
 
+    @property
+    def home(self) -> Path:
+        return ROOT / ".run" / self.name
 
-def down() -> bool:
-    """End the processes and remove the network that an earlier run left up; whether there was anything."""
-    there = _STATE.exists()
-    if there:
-        for pid, started in json.loads(_STATE.read_text()):
-            _end(Owned(pid, started))
-        _STATE.unlink()
-    netns.down(PREFIX)
-    return there
+    @property
+    def _state(self) -> Path:
+        return self.home / "state.json"
+
+    def remember(self, pids: Iterable[int]) -> None:
+        """Write down the processes that `down` shall end."""
+        self._state.write_text(json.dumps([[pid, Owned.of(pid).started] for pid in pids]))
+
+    def down(self) -> bool:
+        """End the processes and remove the network, if they are there; whether they were."""
+        there = self._state.exists()
+        if there:
+            for pid, started in json.loads(self._state.read_text()):
+                Owned(pid, started).end()
+            self._state.unlink()
+        netns.down(self.prefix)
+        return there
