@@ -44,7 +44,7 @@ Malformed = Callable[[web.BaseRequest, int, str], web.StreamResponse]
 class HttpServer:
     """Serves the pages of design section 5 on sockets that are already listening."""
 
-    def __init__(  # noqa: PLR0917 -- the six things it works with
+    def __init__(
         self, live: Live, library: Library, emit: Emit, clients: ClientMap, journal: Journal, subscribe: Subscribe
     ) -> None:
         self._live = live

@@ -117,7 +117,7 @@ def test_the_nic_that_asks_is_the_machine_s_mac() -> None:
 
 
 def test_an_unlisted_machine_is_known_by_what_it_says() -> None:
-    identity = Identity("02:00:00:00:00:09", UUID1.bytes_le, "S9", "arm64-efi")
+    identity = Identity("02:00:00:00:00:09", bytes(range(16)), "S9", "arm64-efi")
     seen = value("[machine.name, machine.mac, machine.macs, machine.serial, machine.arch, machine.vars.role]", identity)
     assert seen == [identity.mac, identity.mac, [identity.mac], "S9", "arm64-efi", "group"]
 
