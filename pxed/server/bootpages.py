@@ -10,13 +10,13 @@ from dataclasses import replace
 
 from aiohttp import web
 
-from pxed.boot.cmdline import CommandLineError, checked, has_ignition, kernel_command_line
-from pxed.boot.images import boot_files
-from pxed.boot.script import entry_script, failed_script, hold_script, ignored_script, local_script, machine_script
+from pxed.boot.cmdline import has_ignition
+from pxed.boot.page import Page, page_for
+from pxed.boot.script import entry_script
 from pxed.events import Emit, Kind, Level
 from pxed.ignition.config import IgnitionError
 from pxed.inventory.lookup import Identity, Match, Unmatched, resolve
-from pxed.inventory.model import Boot, Machine
+from pxed.inventory.model import Machine
 from pxed.server.callers import Caller, ClientMap, identity_of, named
 from pxed.server.firstboot import FirstBootError, FirstBoots
 from pxed.server.happenings import happened, printable, sent
@@ -59,16 +59,17 @@ class BootPages:
         identity = replace(identity, mac=identity.mac or asked.caller.mac)
         match = resolve(asked.snapshot.inventory, identity)
         caller = _known_as(asked.caller, match.machine, identity.mac)
-        if isinstance(match, Unmatched):
-            return self._unmatched(asked, caller, match)
-        if not match.name:
+        if isinstance(match, Match) and not match.name:
             refuse(400, "A machine that is not listed must say its MAC address: mac=")
-        script = self._script(asked, caller, match, identity)
-        if asked.is_get:
-            text = f"gave the script of profile {match.profile_name} ({match.profile.boot})"
-            profile, reason = match.profile_name, match.reason
-            self._emit(happened(Kind.SCRIPT, caller, text, profile=profile, arch=identity.arch, reason=reason))
-        return text_reply(script)
+        round_ = _small_number(asked.found.query.get("held", ""))
+        done = isinstance(match, Match) and self._first_boots.done(match.name, match.profile.root)
+        inventory, endpoint = asked.snapshot.inventory, asked.caller.endpoint
+        page = page_for(inventory, match, identity, endpoint, first_boot_done=done, held_rounds=round_)
+        if asked.is_get and isinstance(match, Match):
+            self._say_matched(caller, match, identity, page)
+        elif asked.is_get and isinstance(match, Unmatched):
+            self._say_unmatched(asked, caller, match, round_)
+        return text_reply(page.script)
 
     async def ignition(self, asked: Asked) -> web.StreamResponse:
         """/ignition/MACHINE: 4xx only when it is meant (Ignition gives up at once), 503 to be asked again (1.7)."""
@@ -99,38 +100,22 @@ class BootPages:
             await self._had_first_boot(caller, match)
         return json_reply({"machine": match.name, "stage": stage})
 
-    def _unmatched(self, asked: Asked, caller: Caller, match: Unmatched) -> web.StreamResponse:
+    def _say_unmatched(self, asked: Asked, caller: Caller, match: Unmatched, round_: int) -> None:
         if not match.hold:
-            if asked.is_get:
-                self._emit(happened(Kind.IGNORED, caller, match.reason, reason=match.reason))
-            return text_reply(ignored_script(match.reason))
-        round_ = _small_number(asked.found.query.get("held", ""))
-        if asked.is_get:
-            level = Level.INFO if round_ == 0 else Level.DEBUG
-            text = f"shows the waiting screen: {match.reason}"
-            figures = {key: asked.found.query.get(key, "")[:64] for key in ("uuid", "serial", "arch", "platform")}
-            self._emit(happened(Kind.HELD, caller, text, level, **{k: printable(v) for k, v in figures.items()}))
-        return text_reply(hold_script(asked.caller.endpoint, round_))
+            self._emit(happened(Kind.IGNORED, caller, match.reason, reason=match.reason))
+            return
+        level = Level.INFO if round_ == 0 else Level.DEBUG
+        text = f"shows the waiting screen: {match.reason}"
+        figures = {key: asked.found.query.get(key, "")[:64] for key in ("uuid", "serial", "arch", "platform")}
+        self._emit(happened(Kind.HELD, caller, text, level, **{k: printable(v) for k, v in figures.items()}))
 
-    def _script(self, asked: Asked, caller: Caller, match: Match, identity: Identity) -> str:
-        endpoint = asked.caller.endpoint
-        profile = match.profile
-        if profile.boot is Boot.LOCAL:
-            return local_script(match.name)
-        image = asked.snapshot.inventory.images.get(profile.image or "")
-        if profile.boot is not Boot.MEMORY or profile.image is None or image is None:
-            return self._failed(asked, caller, match, f"profile {match.profile_name} has nothing to boot from memory")
-        done = self._first_boots.done(match.name, profile.root)
-        line = kernel_command_line(match, endpoint, image, identity, first_boot_done=done)
-        try:
-            checked(line, next((file.name for file in boot_files(image)), ""))
-            return machine_script(match.name, match.profile_name, profile.image, image, endpoint=endpoint, cmdline=line)
-        except CommandLineError as error:
-            return self._failed(asked, caller, match, str(error))
-
-    def _failed(self, asked: Asked, caller: Caller, match: Match, reason: str) -> str:
-        self._emit(happened(Kind.REFUSED, caller, f"cannot be booted: {reason}", Level.WARNING, reason=reason))
-        return failed_script(match.name, reason, asked.caller.endpoint)
+    def _say_matched(self, caller: Caller, match: Match, identity: Identity, page: Page) -> None:
+        if page.problem:
+            text = f"cannot be booted: {page.problem}"
+            self._emit(happened(Kind.REFUSED, caller, text, Level.WARNING, reason=page.problem))
+        text = f"gave the script of profile {match.profile_name} ({match.profile.boot})"
+        profile, reason = match.profile_name, match.reason
+        self._emit(happened(Kind.SCRIPT, caller, text, profile=profile, arch=identity.arch, reason=reason))
 
     async def _deliver_config(
         self, asked: Asked, caller: Caller, match: Match, response: web.Response, size: int
