@@ -17,8 +17,8 @@ from pxed.boot.endpoint import Endpoint
 from pxed.boot.script import entry_script
 from pxed.dhcp.codes import BOOT_SERVER_PORT, SERVER_PORT
 from pxed.events import Event, Kind, Level
-from pxed.inventory.lookup import Identity, find
 from pxed.server.bus import Bus
+from pxed.server.callers import name_by_mac
 from pxed.server.clients import Clients
 from pxed.server.dhcp import DhcpServer
 from pxed.server.http import HttpServer
@@ -141,8 +141,7 @@ class Daemon:
     def _who(self, address: str) -> tuple[str, str]:
         """The machine (the inventory's name or "") and the MAC at an address."""
         mac = self.clients.mac_of(address)
-        machine = find(self.live.snapshot.inventory, Identity(mac)) if mac else None
-        return (machine.name if machine else "", mac)
+        return name_by_mac(self.live.snapshot.inventory, self.clients, mac), mac
 
     def _status(self) -> str:
         inventory = self.live.snapshot.inventory

@@ -59,6 +59,8 @@ class BootPages:
         identity = replace(identity, mac=identity.mac or asked.caller.mac)
         match = resolve(asked.snapshot.inventory, identity)
         caller = _known_as(asked.caller, match.machine, identity.mac)
+        if match.machine is not None and identity.mac not in match.machine.macs:
+            self._clients.learn_name(identity.mac, match.machine.name)
         if isinstance(match, Match) and not match.name:
             refuse(400, "A machine that is not listed must say its MAC address: mac=")
         round_ = _small_number(asked.found.query.get("held", ""))

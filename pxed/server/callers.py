@@ -27,6 +27,8 @@ class ClientMap(Protocol):
 
     def learn(self, address: str, mac: str) -> None: ...
     def mac_of(self, address: str) -> str: ...
+    def learn_name(self, mac: str, machine: str) -> None: ...
+    def name_of(self, mac: str) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +50,16 @@ def caller_of(request: web.BaseRequest, inventory: Inventory, clients: ClientMap
     endpoint = Endpoint(local[0] if local else "0.0.0.0", server.http.port, "", server.tftp.port)
     address = str(peer[0]) if peer else ""
     mac = clients.mac_of(address) if address else ""
+    return Caller(address, endpoint, name_by_mac(inventory, clients, mac), mac)
+
+
+def name_by_mac(inventory: Inventory, clients: ClientMap, mac: str) -> str:
+    """The listed machine with a MAC, or the one that was seen with it; "" for neither."""
     machine = find(inventory, Identity(mac=mac)) if mac else None
-    return Caller(address, endpoint, machine.name if machine else "", mac)
+    if machine is not None:
+        return machine.name
+    seen = clients.name_of(mac)
+    return seen if seen in inventory.machines else ""
 
 
 def identity_of(query: Mapping[str, str]) -> Identity:

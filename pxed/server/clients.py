@@ -9,15 +9,17 @@ from __future__ import annotations
 from collections import OrderedDict
 from pathlib import Path
 
+KNOWN_NAMES = 32768  # MACs that a machine known by its UUID or serial number was seen with
 KNOWN_ADDRESSES = 32768  # bounds what invented requests can grow; the oldest goes first
 NEIGHBOURS = Path("/proc/net/arp")
 
 
 class Clients:
-    """IPv4 address -> MAC."""
+    """IPv4 address -> MAC, and MAC -> machine where the inventory does not list the MAC."""
 
     def __init__(self, neighbours: Path = NEIGHBOURS) -> None:
         self._macs: OrderedDict[str, str] = OrderedDict()
+        self._names: OrderedDict[str, str] = OrderedDict()
         self._neighbours = neighbours
 
     def learn(self, address: str, mac: str) -> None:
@@ -28,6 +30,19 @@ class Clients:
         self._macs.move_to_end(address)
         if len(self._macs) > KNOWN_ADDRESSES:
             self._macs.popitem(last=False)
+
+    def learn_name(self, mac: str, machine: str) -> None:
+        """Remember that `machine`, found by its UUID or serial number, boots from the NIC `mac`."""
+        if not mac:
+            return
+        self._names[mac] = machine
+        self._names.move_to_end(mac)
+        if len(self._names) > KNOWN_NAMES:
+            self._names.popitem(last=False)
+
+    def name_of(self, mac: str) -> str:
+        """The machine last seen with a MAC that the inventory does not list, or ""."""
+        return self._names.get(mac, "")
 
     def mac_of(self, address: str) -> str:
         """The MAC last seen at `address`, or ""."""

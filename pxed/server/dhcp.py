@@ -14,6 +14,7 @@ from pxed.dhcp.pxe import Stage
 from pxed.dhcp.reply import dotted
 from pxed.errors import DecodeError
 from pxed.events import Event, Kind, Level, Value
+from pxed.inventory.model import Inventory
 from pxed.server import udp
 from pxed.server.bus import Bus
 from pxed.server.clients import Clients
@@ -73,7 +74,18 @@ class DhcpServer:
             with contextlib.suppress(OSError):  # the client asks again; a full queue must not end the server
                 udp.send(sock, outcome.reply, outcome.destination, 0 if relayed else datagram.ifindex, datagram.address)
         self._learn(outcome.message)
+        self._learn_name(inventory, outcome)
         self._bus.defer(outcome_event, time.time(), outcome, endpoint.interface)
+
+    def _learn_name(self, inventory: Inventory, outcome: Outcome) -> None:
+        """Which machine it is that was found by its UUID: its MAC is all that later requests tell."""
+        decision, mac = outcome.decision, outcome.message.mac
+        if (
+            mac not in inventory.indexes.by_mac
+            and isinstance(decision, Offer)
+            and decision.machine in inventory.machines
+        ):
+            self._clients.learn_name(mac, decision.machine)
 
     def _learn(self, message: Message) -> None:
         """Addresses that a client says it has, or asks the DHCP server for."""

@@ -81,9 +81,7 @@ def explain_bind(protocol: str, port: int, interface: str | None, error: OSError
     where = f"{protocol} port {port}" + (f" on {interface}" if interface else "")
     if error.errno == errno.EADDRINUSE:
         holder = holder_of(protocol, port)
-        return HostError(
-            f"{where} is taken{f' by {holder}' if holder else ''}: {_way_out(port)}"
-        )
+        return HostError(f"{where} is taken{f' by {holder}' if holder else ''}: {_way_out(port)}")
     if error.errno in (errno.EACCES, errno.EPERM):
         return HostError(
             f"no right to bind {where}: run as root, or grant CAP_NET_BIND_SERVICE "

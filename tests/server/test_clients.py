@@ -41,3 +41,12 @@ def test_the_oldest_address_is_forgotten_when_the_table_is_full(tmp_path, monkey
     for last in (1, 2, 1, 3):
         clients.learn(f"10.0.0.{last}", f"52:54:00:00:00:0{last}")
     assert [clients.mac_of(f"10.0.0.{last}") for last in (1, 2, 3)] == ["52:54:00:00:00:01", "", "52:54:00:00:00:03"]
+
+
+def test_a_machine_known_by_its_uuid_is_known_by_the_mac_it_was_seen_with(tmp_path, monkeypatch):
+    monkeypatch.setattr(clients_module, "KNOWN_NAMES", 1)
+    clients = Clients(tmp_path / "absent")
+    clients.learn_name("52:54:00:00:00:01", "node1")
+    assert clients.name_of("52:54:00:00:00:01") == "node1"
+    clients.learn_name("52:54:00:00:00:02", "node2")
+    assert clients.name_of("52:54:00:00:00:01") == ""
