@@ -1,6 +1,6 @@
 """Client system architectures: what option 93 says a firmware can run.
 
-Registry: https://www.iana.org/assignments/dhcpv6-parameters/ "Processor Architecture Types" (RFC 4578 2.1, RFC 5970 3.3).
+Registry: https://www.iana.org/assignments/dhcpv6-parameters/ "Processor Architecture Types" (RFC 4578, RFC 5970).
 """
 
 from __future__ import annotations
@@ -89,8 +89,10 @@ def name_of(number: int) -> str:
 
 
 # iPXE's ${buildarch} and ${platform} -> our name.
-_IPXE_CPU = {"i386": "i386", "x86_64": "x86_64", "arm32": "arm", "arm64": "arm64", "riscv32": "riscv32", "riscv64": "riscv64",
-             "loong64": "loongarch64"}  # fmt: skip
+_IPXE_CPU = {
+    "i386": "i386", "x86_64": "x86_64", "arm32": "arm", "arm64": "arm64",
+    "riscv32": "riscv32", "riscv64": "riscv64", "loong64": "loongarch64",
+}  # fmt: skip
 
 
 def name_of_ipxe(buildarch: str, platform: str) -> str | None:

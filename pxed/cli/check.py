@@ -26,7 +26,7 @@ def run(config: Path, as_json: bool) -> int:
     inventory: Inventory | None = None
     try:
         inventory = load_snapshot(config).inventory
-        problems = list(missing_files(inventory))
+        problems = [*inventory.warnings, *missing_files(inventory)]
     except ConfigError as error:
         problems = error.problems
     if as_json:

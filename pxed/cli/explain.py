@@ -1,6 +1,6 @@
 """`pxed explain`: what pxed would answer, and why, by the very functions that answer the wire. Nothing is sent.
 
-Exit codes: 0 the machine would boot, or the capture was read; 1 it would be left alone, or a file is missing; 2 bad use.
+Exit codes: 0 it would boot, or the capture was read; 1 it would be left alone, or a file is missing; 2 bad use.
 """
 
 from __future__ import annotations

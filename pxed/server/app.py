@@ -31,6 +31,7 @@ from pxed.server.tftp import Settings, TftpServer
 from pxed.server.tftp_files import Files
 
 DRAIN_SECONDS = 30.0  # after SIGTERM, for transfers under way; systemd/pxed.service allows 45
+WARNINGS_SHOWN = 20  # of the inventory, at start; `pxed check` has them all
 WATCH_SECONDS = 1.0  # between two looks at the interfaces and at the inventory's files
 
 
@@ -92,6 +93,8 @@ class Daemon:
         gc.collect()
         gc.freeze()  # the inventory lives as long as we do: the collector need not walk 10,000 machines again
         status = self._status()
+        for warning in self.live.snapshot.inventory.warnings[:WARNINGS_SHOWN]:
+            self._bus.emit(Event(Kind.NOTICE, time.time(), text=str(warning), level=Level.WARNING))
         self._bus.emit(Event(Kind.READY, time.time(), text=status))
         self._manager.ready(status)
 

@@ -1,7 +1,7 @@
 """Which machine has which address: a ProxyDHCP server gives no leases, so it learns them from what it sees.
 
-Sources: requests on port 4011 (ciaddr), REQUESTs to the DHCP server heard on 67 (option 50), iPXE's script query, and the
-kernel's neighbour table for a client that none of these told about.
+Sources: requests on port 4011 (ciaddr), REQUESTs to the DHCP server heard on 67 (option 50), iPXE's script query, and
+the kernel's neighbour table for a client that none of these told about.
 """
 
 from __future__ import annotations

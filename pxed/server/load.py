@@ -1,4 +1,4 @@
-"""From the inventory's path to a snapshot that can be served. Everything that can be wrong is found here, before use."""
+"""From the inventory's path to a snapshot that can be served. What can be wrong is found here, before it is used."""
 
 from __future__ import annotations
 

@@ -70,12 +70,15 @@ class Reloader:
         self._live.snapshot = dataclasses.replace(new, inventory=dataclasses.replace(new.inventory, server=server))
         self._loaded = self._settling = self._stamps()
         self._say(Kind.RELOADED, f"inventory reloaded: {_difference(old.inventory, new.inventory)}", Level.INFO)
+        for warning in new.inventory.warnings[:PROBLEMS_SHOWN]:
+            self._say(Kind.NOTICE, str(warning), Level.WARNING)
         return True
 
     def _refused(self, error: ConfigError) -> None:
-        count = len(error.problems)
-        self._say(Kind.RELOAD_FAILED, f"the inventory has {count} errors; the old one stays in force", Level.WARNING)
-        for problem in error.problems[:PROBLEMS_SHOWN]:
+        first, count = error.problems[0], len(error.problems)
+        more = f" (and {count - 1} more)" if count > 1 else ""
+        self._say(Kind.RELOAD_FAILED, f"the old inventory stays in force: {first}{more}", Level.WARNING)
+        for problem in error.problems[1:PROBLEMS_SHOWN]:
             self._say(Kind.RELOAD_FAILED, str(problem), Level.WARNING)
 
     def _kept(self, old: Server, new: Server) -> Server:

@@ -1,4 +1,4 @@
-"""What systemd and a daemon tell each other: sd_notify(3), sd_listen_fds(3), sd_watchdog_enabled(3). Works without systemd."""
+"""What systemd and a daemon tell each other: sd_notify(3), sd_listen_fds(3), sd_watchdog_enabled(3)."""
 
 from __future__ import annotations
 
