@@ -34,10 +34,11 @@ from pxed.tftp.packet import Error, ErrorCode, Rrq, Wrq, decode, encode
 from pxed.tftp.transfer import FIRST_TIMEOUT, Transfer
 
 REQUESTS_AT_ONCE = 32  # per wake-up: ACKs and DHCP get their turn between them
-READY_AT_ONCE = 256  # sockets served per wake-up, 2 ms: the loop has others to serve
+READY_AT_ONCE = 256  # sockets per poll
+ROUNDS = 4  # polls per wake-up
 EVICTABLE = 1.0  # seconds that a client has for its first ACK when the slots are full
 SWEEP = 0.5  # seconds at most between two looks at the deadlines
-MAX_ACK = 400  # bytes read of a client's datagram; an ERROR may have a text. Above 479, CPython asks malloc for them
+MAX_ACK = 576  # bytes read of a client's datagram; an ERROR may have a text
 BUSY = "too many transfers; try again"
 UNKNOWN_TID = encode(Error(ErrorCode.UNKNOWN_TID, "unknown transfer ID"))
 
@@ -73,7 +74,7 @@ class Request:
 class Session:
     """A transfer and its sockets. The bound methods are kept: they run once per block."""
 
-    __slots__ = ("agreed", "content", "noted", "pair", "recv", "request", "send", "step", "transfer")
+    __slots__ = ("agreed", "content", "noted", "pair", "receive", "recv", "request", "send", "transfer")
 
     def __init__(self, request: Request, content: Content, agreed: Agreed, transfer: Transfer, pair: Pair) -> None:
         self.request = request
@@ -82,7 +83,7 @@ class Session:
         self.transfer = transfer
         self.pair = pair
         self.noted = False  # whether the admission knows of the first ACK
-        self.step = transfer.step
+        self.receive = transfer.receive
         self.recv = pair.client.recv
         self.send = pair.client.send
 
@@ -118,7 +119,6 @@ class TftpServer:
         self._by_fd: dict[int, Session] = {}
         self._by_strangers_fd: dict[int, Session] = {}
         self._timer: asyncio.TimerHandle | None = None
-        self._spins = int(__import__("os").environ.get("SPINS", "0"))
         self._starting = False  # _start_waiting() is scheduled
         self._idle = asyncio.Event()
         self._idle.set()
@@ -231,7 +231,7 @@ class TftpServer:
         self._by_client[request.key] = self._unheard[request.key] = session
         self._by_fd[session.pair.client.fileno()] = session
         self._by_strangers_fd[session.pair.strangers.fileno()] = session
-        self._epoll.register(session.pair.client, select.EPOLLIN | select.EPOLLET)
+        self._epoll.register(session.pair.client, select.EPOLLIN)
         self._epoll.register(session.pair.strangers, select.EPOLLIN)
         self._admission.started(request.arrival.address)
         self._idle.clear()
@@ -258,84 +258,41 @@ class TftpServer:
     # Transfers
 
     def _on_ready(self) -> None:
-        """Some of the transfers' sockets have something."""
-        left, spins = READY_AT_ONCE, self._spins
-        while left > 0:
-            ready = self._poll(0, left)
-            if ready:
-                left -= len(ready)
-                self._on_batch(ready)
-            elif spins:
-                spins -= 1
-            else:
-                break
-
-    def _on_batch(self, ready: list[tuple[int, int]]) -> None:
-        """Answer each socket once. The hot path: it runs once per block of every client (docs/performance.md)."""
-        find, now = self._by_fd.get, self._clock()
-        for fd, _mask in ready:
-            session = find(fd)
-            if session is None:
-                self._on_stranger(fd)
-                continue
-            try:
-                datagram = session.recv(MAX_ACK)
-            except OSError as error:
-                self._on_unread(session, error, now)
-                continue
-            packet = session.step(datagram, now)
-            if packet is None:
-                self._on_datagram(session, datagram, now)
-                continue
-            try:
-                session.send(packet)
-            except OSError as error:
-                self._on_unsent(session, error, now)
-
-    def _on_datagram(self, session: Session, datagram: bytes, now: float) -> None:
-        """Anything but the usual ACK. Reads on until something is to be sent: the epoll tells of an arrival only once."""
-        packets = session.transfer.receive(datagram, now)
-        self._send(session, packets, now)
-        self._settle(session, now)
-        if not packets:
-            self._read_on(session, now)
-
-    def _read_on(self, session: Session, now: float) -> None:
-        """Read until something is to be sent or nothing is left: the epoll is edge-triggered and tells only once."""
-        packets: list[bytes] = []
-        while not packets and not session.transfer.outcome:
-            try:
-                datagram = session.recv(MAX_ACK)
-            except OSError as error:
-                self._on_unread(session, error, now)
+        """One of the transfers' sockets has something. This is the hot path: see docs/performance.md."""
+        poll, find, now = self._poll, self._by_fd.get, self._clock()
+        for _ in range(ROUNDS):
+            ready = poll(0, READY_AT_ONCE)
+            if not ready:
                 return
-            packets = session.transfer.receive(datagram, now)
-        self._send(session, packets, now)
-        self._settle(session, now)
+            for fd, _mask in ready:
+                session = find(fd)
+                if session is None:
+                    self._on_stranger(fd)
+                    continue
+                try:
+                    datagram = session.recv(MAX_ACK)
+                except BlockingIOError:
+                    continue
+                except OSError:  # ICMP: nobody listens at the client's port
+                    session.transfer.on_refused(now)
+                    self._settle(session, now)
+                    continue
+                packets = session.receive(datagram, now)
+                self._send(session, packets, now)
+                if not packets or not session.noted:
+                    self._settle(session, now)
 
     def _send(self, session: Session, packets: list[bytes], now: float) -> None:
-        """Send what a transfer wants sent."""
+        """Send what a transfer wants sent. What the host does not take is tried again; it never ends a transfer."""
         try:
             if len(packets) == 1:
                 session.send(packets[0])
             elif packets:
                 self._segmenter.send(session.pair.client, packets, session.request.arrival.ifindex)
-        except OSError as error:
-            self._on_unsent(session, error, now)
-
-    def _on_unread(self, session: Session, error: OSError, now: float) -> None:
-        if not isinstance(error, BlockingIOError):  # ICMP: nobody listens at the client's port
+        except ConnectionRefusedError:
             session.transfer.on_refused(now)
-            self._settle(session, now)
-
-    def _on_unsent(self, session: Session, error: OSError, now: float) -> None:
-        """What the host does not take (EAGAIN, ENOBUFS, no route for the moment) is tried again: it ends no transfer."""
-        if isinstance(error, ConnectionRefusedError):
-            session.transfer.on_refused(now)
-            self._settle(session, now)
-        else:
+        except OSError:
             session.transfer.on_unsent(now)
-            self._wake_at(session.transfer.deadline)
 
     def _settle(self, session: Session, now: float) -> None:
         """Take note of a transfer's first ACK, or of its end."""
@@ -385,8 +342,6 @@ class TftpServer:
         now = self._clock()
         for session in list(self._by_client.values()):
             if session.transfer.deadline <= now:
-                self._read_on(session, now)
-            if session.transfer.deadline <= now:
                 self._send(session, session.transfer.on_timeout(now), now)
             self._settle(session, now)
         for request in self._admission.expired(now):
@@ -402,7 +357,6 @@ class TftpServer:
             self._loop.call_soon(self._start_waiting)
 
     def _start_waiting(self) -> None:
-        self._spins = int(__import__("os").environ.get("SPINS", "0"))
         self._starting = False
         now = self._clock()
         while request := self._admission.next():
