@@ -50,7 +50,7 @@ def test_each_command_works(command, config):
         assert re.search(rf"^{target}:.*## ", (ROOT / "Makefile").read_text(), re.MULTILINE)
         return
     pxed = Path(sys.executable).with_name("pxed")
-    done = subprocess.run([pxed, *shlex.split(command)[1:]], cwd=config, capture_output=True, text=True)
+    done = subprocess.run([pxed, *shlex.split(command)[1:]], cwd=config, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout
 

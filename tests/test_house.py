@@ -54,7 +54,13 @@ def test_scapy_and_tftpy_stay_in_the_probe(path):
 
 
 MODULES = sorted(".".join(p.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for p in FILES)
-ALONE = "import importlib, sys\nfor name in sys.argv[1:]:\n    importlib.import_module(name)\n    [sys.modules.pop(n) for n in list(sys.modules) if n.startswith('pxed')]"
+ALONE = """
+import importlib, sys
+for name in sys.argv[1:]:
+    importlib.import_module(name)
+    for loaded in [n for n in sys.modules if n.startswith("pxed")]:
+        del sys.modules[loaded]
+"""
 
 
 def test_each_module_imports_alone():

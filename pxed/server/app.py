@@ -150,7 +150,8 @@ class Daemon:
         inventory = self.live.snapshot.inventory
         server = inventory.server
         ports = f"DHCP {server.dhcp}, TFTP {server.tftp.port}, HTTP {server.http.port}"
-        return f"serving {len(inventory.machines)} machines on {self._addresses()}: {ports}"
+        count = len(inventory.machines)
+        return f"serving {count} machine{'' if count == 1 else 's'} on {self._addresses()}: {ports}"
 
     def _addresses(self) -> str:
         served = self.interfaces.served()

@@ -81,7 +81,7 @@ def explain_bind(protocol: str, port: int, interface: str | None, error: OSError
     where = f"{protocol} port {port}" + (f" on {interface}" if interface else "")
     if error.errno == errno.EADDRINUSE:
         holder = holder_of(protocol, port)
-        return HostError(f"{where} is taken{f' by {holder}' if holder else ''}: {_way_out(port)}")
+        return HostError(f"{where} is taken{f' by {holder}' if holder else ''}: {_way_out(protocol, port)}")
     if error.errno in (errno.EACCES, errno.EPERM):
         return HostError(
             f"no right to bind {where}: run as root, or grant CAP_NET_BIND_SERVICE "
@@ -92,7 +92,7 @@ def explain_bind(protocol: str, port: int, interface: str | None, error: OSError
     return HostError(f"cannot bind {where}: {error.strerror}")
 
 
-def _way_out(port: int) -> str:
+def _way_out(protocol: str, port: int) -> str:
     """Who usually has the port, and what to do."""
     if port == 67:
         return (
@@ -101,7 +101,7 @@ def _way_out(port: int) -> str:
         )
     if port == 4011:
         return "another ProxyDHCP server or boot server runs here: stop it"
-    name = {69: "tftp"}.get(port, "http")
+    name = "tftp" if protocol == "UDP" else "http"
     return f"stop it, or set `server.{name}.port`" + (": no firmware asks another port" if port == 69 else "")
 
 

@@ -10,7 +10,8 @@ from pxed.server.load import load_snapshot
 from pxed.server.reload import Reloader
 from pxed.server.systemd import Manager
 
-GOOD = "server: {data_dir: data}\nmachines:\n  node1: {mac: 52:54:00:00:00:01, profile: p}\nprofiles:\n  p: {boot: local}\n"
+MACHINES = "machines:\n  node1: {mac: 52:54:00:00:00:01, profile: p}\n"
+GOOD = f"server: {{data_dir: data}}\n{MACHINES}profiles:\n  p: {{boot: local}}\n"
 
 
 @pytest.fixture

@@ -95,4 +95,4 @@ def test_handed_over_sockets_are_found_by_name():
     )  # fmt: skip
     for sock in socks:
         sock.close()
-    assert child.stdout.strip() == f"{dict(dhcp=[ports[1]], http=[ports[2]], tftp=[ports[0]])} False"
+    assert child.stdout.strip() == f"{ {'dhcp': [ports[1]], 'http': [ports[2]], 'tftp': [ports[0]]} } False"

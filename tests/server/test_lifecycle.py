@@ -1,0 +1,114 @@
+"""The daemon as a process on loopback: READY after the last socket, reload, stop, and refusals that say what to do."""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+PXED = Path(sys.executable).with_name("pxed")
+
+
+def free_port(kind: socket.SocketKind) -> int:
+    with socket.socket(socket.AF_INET, kind) as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+class Running:
+    """A pxed that was started, and the socket it notifies."""
+
+    def __init__(self, home: Path) -> None:
+        self.http, self.tftp = free_port(socket.SOCK_STREAM), free_port(socket.SOCK_DGRAM)
+        self.config = home / "pxed.yaml"
+        self.write()
+        self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.notify.bind(str(home / "notify"))
+        self.notify.settimeout(30)
+        environment = os.environ | {"NOTIFY_SOCKET": str(home / "notify"), "WATCHDOG_USEC": "300000"}
+        command = [PXED, "serve", "-c", self.config, "--log-format", "json"]
+        self.process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+
+    def write(self, more: str = "") -> None:
+        server = f"{{interfaces: [lo], data_dir: data, dhcp: 'off', http: {{port: {self.http}}}, tftp: {{port: {self.tftp}}}}}"
+        self.config.write_text(f"server: {server}\nprofiles:\n  disk: {{boot: local}}\n{more}")
+
+    def wait_for(self, word: str) -> str:
+        while True:
+            state = self.notify.recv(4096).decode()
+            if word in state:
+                return state
+
+    def health(self) -> dict[str, object]:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.http}/healthz", timeout=10) as response:
+            return dict(json.load(response))
+
+
+@contextlib.contextmanager
+def running(home: Path):
+    pxed = Running(home)
+    try:
+        yield pxed
+    finally:
+        pxed.process.kill()
+        pxed.process.communicate()
+        pxed.notify.close()
+
+
+def test_a_daemon_is_ready_reloads_and_stops(tmp_path):
+    with running(tmp_path) as pxed:
+        assert "STATUS=serving" in pxed.wait_for("READY=1")
+        assert pxed.health()["status"] == "ok"
+        assert pxed.wait_for("WATCHDOG=1")
+        pxed.write("machines: {node1: {mac: 52:54:00:00:00:01, profile: disk}}\n")
+        pxed.process.send_signal(signal.SIGHUP)
+        pxed.wait_for("RELOADING=1")
+        pxed.wait_for("serving 1 machine")
+        assert pxed.health()["machines"] == 1
+        pxed.write("machines: nonsense\n")
+        pxed.process.send_signal(signal.SIGHUP)
+        pxed.wait_for("RELOADING=1")
+        pxed.wait_for("READY=1")
+        assert pxed.health()["machines"] == 1
+        pxed.process.send_signal(signal.SIGTERM)
+        pxed.wait_for("STOPPING=1")
+        _, log = pxed.process.communicate(timeout=60)
+        assert pxed.process.returncode == 0
+        kinds = [json.loads(line)["kind"] for line in log.splitlines()]
+        assert kinds[0] == "ready"
+        assert {"reloaded", "reload-failed", "stopping"} <= set(kinds)
+
+
+def test_a_busy_port_is_named_with_its_holder_and_a_way_out(tmp_path):
+    with running(tmp_path) as pxed:
+        pxed.wait_for("READY=1")
+        done = subprocess.run([PXED, "serve", "-c", pxed.config], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert f"UDP port {pxed.tftp} on lo is taken by pxed" in done.stderr
+    assert f"(pid {pxed.process.pid})" in done.stderr
+    assert "stop it, or set `server.tftp.port`" in done.stderr
+
+
+def test_an_interface_that_is_not_there_is_named(tmp_path):
+    (tmp_path / "pxed.yaml").write_text("server: {interfaces: [nosuch0], data_dir: data}\n")
+    done = subprocess.run([PXED, "serve", "-c", tmp_path / "pxed.yaml"], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "nosuch0" in done.stderr
+    assert "lo" in done.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to give up root")
+def test_a_missing_privilege_is_named(tmp_path):
+    (tmp_path / "pxed.yaml").write_text("server: {interfaces: [lo], data_dir: data}\n")
+    code = "from pxed.server import udp\ntry: udp.bind(67)\nexcept Exception as error: print(error)"
+    done = subprocess.run(
+        ["setpriv", "--bounding-set=-all", "--inh-caps=-all", sys.executable, "-c", code],
+        capture_output=True, text=True, check=False, cwd="/",
+    )  # fmt: skip
+    assert "CAP_NET_BIND_SERVICE" in done.stdout, done.stderr
