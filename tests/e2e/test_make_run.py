@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -29,6 +30,7 @@ def kept() -> Iterator[Kept]:
     laboratory = Kept(f"test{os.getpid()}")
     yield laboratory
     laboratory.down()
+    shutil.rmtree(laboratory.home, ignore_errors=True)
 
 
 def namespaces(kept: Kept) -> list[str]:

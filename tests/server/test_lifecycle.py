@@ -36,7 +36,8 @@ class Running:
         self.process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
 
     def write(self, more: str = "") -> None:
-        server = f"{{interfaces: [lo], data_dir: data, dhcp: 'off', http: {{port: {self.http}}}, tftp: {{port: {self.tftp}}}}}"
+        ports = f"http: {{port: {self.http}}}, tftp: {{port: {self.tftp}}}"
+        server = f"{{interfaces: [lo], data_dir: data, dhcp: 'off', {ports}}}"
         self.config.write_text(f"server: {server}\nprofiles:\n  disk: {{boot: local}}\n{more}")
 
     def wait_for(self, word: str) -> str:
