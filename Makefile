@@ -18,10 +18,10 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: setup ## boot a UEFI and a BIOS machine through pxed on a private network (KEEP=1: leave it up)
-	$(PYTHON) -m tests.lab.demo $(if $(filter-out 0 no,$(KEEP)),--keep)
+	@$(PYTHON) -m tests.lab.demo $(if $(filter-out 0 no,$(KEEP)),--keep)
 
 down: setup ## take down what "make run KEEP=1" left up
-	$(PYTHON) -m tests.lab.demo --down
+	@$(PYTHON) -m tests.lab.demo --down
 
 test: setup ## every test: units, network, real firmware in QEMU
 	$(PYTEST)
