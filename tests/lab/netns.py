@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -115,10 +116,18 @@ def up(taps: int, *, relayed: bool = False, prefix: str = "") -> Network:
     return network
 
 
+def _empty(namespace: str) -> None:
+    """End what still runs in a namespace of ours: dnsmasq changes its credentials, which undoes PR_SET_PDEATHSIG."""
+    for pid in run("ip", "netns", "pids", namespace, quiet=True).split():
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(int(pid), signal.SIGKILL)
+
+
 def down(prefix: str) -> None:
     """Remove whatever is there of it; never fails."""
     for name in _NAMESPACES:
         if Path(f"/run/netns/{prefix}-{name}").exists():
+            _empty(f"{prefix}-{name}")
             run("ip", "netns", "del", f"{prefix}-{name}", quiet=True)
 
 
