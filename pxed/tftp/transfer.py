@@ -46,7 +46,7 @@ class Outcome:
 
 
 class Transfer:
-    """A read in progress. Call start() once, receive() for each datagram, on_timeout() when `deadline` has passed.
+    """A read in progress. start() once, step() or receive() for each datagram, on_timeout() when `deadline` has passed.
 
     Blocks are counted from 0 (the OACK) without wrapping. All times are seconds of one monotonic clock. A datagram that
     is answered is answered at once: what is returned is to be sent to the client, in this order.
@@ -56,20 +56,20 @@ class Transfer:
         "_acks",
         "_agreed",
         "_all_acked",
-        "_base",
+        "_at",
+        "_before",
         "_blocks",
-        "_chunk_end",
         "_chunk_first",
         "_first_timeout",
-        "_next",
+        "_outstanding",
         "_packets",
         "_progress",
+        "_resend_at",
         "_retransmits",
         "_round_trip",
         "_sent",
+        "_step_end",
         "_tries",
-        "_window",
-        "deadline",
         "heard",
         "outcome",
         "started",
@@ -78,57 +78,73 @@ class Transfer:
     def __init__(self, blocks: Blocks, agreed: Agreed, now: float, first_timeout: float = FIRST_TIMEOUT) -> None:
         self.heard = False  # whether the client acknowledged anything, so its address is not forged
         self.outcome: Outcome | None = None
+        self.started = self._sent = self._progress = now
         self._blocks = blocks
         self._agreed = agreed
-        self._window = agreed.windowsize
         self._first_timeout = float(agreed.timeout or first_timeout)
-        self._base = 0 if agreed.options else 1  # the first block that is not acknowledged
-        self._next = self._base + 1  # the first block that was not sent
+        self._resend_at: float | None = None  # a deadline other than a timeout after the last packet
         self._tries = 0  # retransmissions since the last progress
         self._retransmits = 0
         self._round_trip = 0.0
-        self.started = self._sent = self._progress = now
-        self.deadline = now + self._first_timeout
-        # The ACK of all that is on its way.
-        self._all_acked: bytes | None = encode(Ack(blocks.wire(self._base)))
-        # The chunk at hand. Empty at first, which sends the first ACK through _slide().
-        self._chunk_first = self._chunk_end = 0
+        # The chunk at hand, empty at first; block `_chunk_first + _at` is the first that was not sent.
         self._packets: list[bytes] = []
         self._acks: list[bytes] = []
+        self._chunk_first = 0
+        self._at = 1 if agreed.options else 2
+        self._outstanding = 1  # blocks that were sent and not acknowledged
+        self._step_end = 0  # step() goes up to here in the chunk
+        self._before = 0  # the first block that was not sent before the last repetition; 0: nothing was repeated
+        # The ACK of all that is on its way; None: step() has nothing to do.
+        self._all_acked: bytes | None = None
+
+    @property
+    def deadline(self) -> float:
+        """When on_timeout() is due; infinite after the end. A later packet only moves it on."""
+        if self.outcome:
+            return float("inf")
+        return self._sent + self._first_timeout if self._resend_at is None else self._resend_at
 
     def start(self) -> list[bytes]:
         """The first packet: the OACK, or block 1 when no option was granted."""
-        return self._guarded(self._outstanding, self.started)
+        return self._guarded(self._last_sent, self.started)
+
+    def step(self, datagram: bytes, now: float) -> bytes | None:
+        """The next block of a lock-step transfer for the ACK that is expected: receive() of the usual case, faster.
+
+        None, and nothing has happened, in every other case: the datagram is then for receive().
+        """
+        at = self._at
+        if datagram != self._all_acked or at >= self._step_end:
+            return None
+        self._at = at + 1
+        self._sent = now
+        self._all_acked = self._acks[at]
+        return self._packets[at]
 
     def receive(self, datagram: bytes, now: float) -> list[bytes]:
         """What to send for a datagram of the client."""
-        if datagram != self._all_acked:
-            return self._unusual(datagram, now)
-        # The usual ACK, for all that was sent: this runs once per block of every lock-step client.
-        first = self._next
-        end = first + self._window
-        if end > self._chunk_end:
-            return self._guarded(self._slide, now)
-        self._base = first
-        self._next = end
-        self._tries = 0
-        self._sent = now
-        self.deadline = now + self._first_timeout
-        at = first - self._chunk_first
-        end -= self._chunk_first
-        self._all_acked = self._acks[end - 1]
-        return self._packets[at:end]
+        if self.outcome:
+            return []
+        try:
+            packet = decode(datagram)
+        except DecodeError:
+            return []
+        if isinstance(packet, Ack):
+            return self._acknowledged(packet.block, now)
+        if isinstance(packet, Error):
+            self._client_error(packet, now)
+        return []  # an ERROR is never answered by another; anything else is no packet that a reader sends
 
     def on_timeout(self, now: float) -> list[bytes]:
         """What to send again; nothing before `deadline`."""
-        if now < self.deadline or self.outcome:
+        if now < self.deadline:
             return []
         if self._tries == 0:
             self._progress = self._sent
         if self._given_up(now):
             return []
         if not self.heard and self._tries:  # T13: a forged address gets two packets and no more
-            self.deadline = self._progress + self._patience
+            self._resend_at = self._progress + self._patience
             return []
         self._tries += 1
         return self._again(now)
@@ -143,11 +159,12 @@ class Transfer:
 
     def on_unsent(self, now: float) -> None:
         """The host could not send what was given to it: try again soon, as if the packets had been lost."""
-        self.deadline = min(self.deadline, now + EARLY_GO_BACK / 2)
+        self._resend_by(now + EARLY_GO_BACK / 2)
 
     def on_refused(self, now: float) -> None:
         """The client's host says that nobody listens any more (ICMP port unreachable)."""
-        self._end(Result.COMPLETE if self._all_sent else Result.ABORTED, now, "the client closed its port")
+        if not self.outcome:
+            self._end(Result.COMPLETE if self._all_sent else Result.ABORTED, now, "the client closed its port")
 
     def cancel(self, reason: str, now: float) -> list[bytes]:
         """End the transfer from this side: the ERROR for the client."""
@@ -159,6 +176,16 @@ class Transfer:
         return self.heard and now - (self._progress if self._tries else self._sent) >= self._first_timeout
 
     @property
+    def _next(self) -> int:
+        """The first block that was not sent."""
+        return self._chunk_first + self._at
+
+    @property
+    def _base(self) -> int:
+        """The first block that is not acknowledged."""
+        return self._chunk_first + self._at - self._outstanding
+
+    @property
     def _all_sent(self) -> bool:
         """Whether the client has acknowledged something and was sent all of the rest (T8)."""
         return self.heard and self._next > self._blocks.last
@@ -167,68 +194,48 @@ class Transfer:
     def _patience(self) -> float:
         return max(PATIENCE if self.heard else STRANGER_PATIENCE, 2 * self._first_timeout)
 
-    def _unusual(self, datagram: bytes, now: float) -> list[bytes]:
-        if self.outcome:
-            return []
-        try:
-            packet = decode(datagram)
-        except DecodeError:
-            return []
-        if isinstance(packet, Ack):
-            return self._acknowledged(packet.block, now)
-        if isinstance(packet, Error):
-            self._client_error(packet, now)
-        return []  # an ERROR is never answered by another; anything else is no packet that a reader sends
-
     def _acknowledged(self, number: int, now: float) -> list[bytes]:
-        cycle = 0xFFFF if self._agreed.rollover and self._base > 1 else 0x10000
-        ahead = (number - self._blocks.wire(self._base - 1)) % cycle
-        block = self._base - 1 + ahead
-        if block >= self._next:
+        acked = self._base - 1
+        cycle = 0xFFFF if self._agreed.rollover and acked > 0 else 0x10000
+        ahead = (number - self._blocks.wire(acked)) % cycle
+        if ahead > self._outstanding:
             return []  # of an earlier round, or never sent
-        if block == self._next - 1:  # an ACK with padding behind it
-            return self._guarded(self._slide, now)
         if ahead:
-            return self._guarded(lambda at: self._go_back(block + 1, at), now)
-        if self._window > 1 and self.heard and not self._tries:
+            return self._guarded(lambda at: self._advance(acked + ahead + 1, at), now)
+        if self._agreed.windowsize > 1 and self.heard and not self._tries:
             # Either an echo, or the first block of the window was lost. To resend now would start the sorcerer's
             # apprentice: EDK2 says ACK once for every block that it does not expect. The timer decides, but sooner.
-            self.deadline = min(self.deadline, self._sent + max(EARLY_GO_BACK, 4 * self._round_trip))
+            self._resend_by(self._sent + max(EARLY_GO_BACK, 4 * self._round_trip))
         return []
 
-    def _slide(self, now: float) -> list[bytes]:
-        """All that was sent is acknowledged: the next window."""
+    def _advance(self, base: int, now: float) -> list[bytes]:
+        """Blocks before `base` arrived: the next window. If more was sent, it is sent again (RFC 7440 section 4).
+
+        Except when just that arrived which had been sent before the last repetition: then nothing was lost, and what
+        was repeated meets a reader that says ACK for every block it does not expect. To repeat once more would go on
+        to the end of the file. The reader gets what its window lacks.
+        """
         if not self.heard:
             self.heard = True
             self._round_trip = now - self._sent
-        self._base = self._next
-        if self._base > self._blocks.last:
+        first = self._next if base == self._before else base
+        self._before = 0 if base in (self._before, self._next) else self._next
+        self._retransmits += self._next - first
+        if base > self._blocks.last:
+            self._at, self._outstanding = base - self._chunk_first, 0
             self._end(Result.COMPLETE, now)
             return []
-        return self._send_window(now)
-
-    def _go_back(self, base: int, now: float) -> list[bytes]:
-        """Blocks before `base` arrived, what followed did not (RFC 7440 section 4). Happens once: base only grows."""
-        self.heard = True
-        self._retransmits += self._next - base
-        self._base = base
-        return self._send_window(now)
-
-    def _send_window(self, now: float) -> list[bytes]:
-        """Start a new round at the first block that is not acknowledged."""
-        end = min(self._base + self._window, self._blocks.last + 1)
-        packets = self._blocks.packets(self._base, end)
+        end = min(base + self._agreed.windowsize, self._blocks.last + 1)
+        packets = self._blocks.packets(first, end)
         chunk = self._blocks.chunk(end - 1)
-        self._chunk_first, self._chunk_end = chunk.first, chunk.end
-        self._packets, self._acks = chunk.packets, chunk.acks
-        self._next = end
+        self._packets, self._acks, self._chunk_first = chunk.packets, chunk.acks, chunk.first
+        self._at, self._outstanding = end - chunk.first, end - base
+        self._step_end = len(chunk.packets) if self._agreed.windowsize == 1 else 0
         self._all_acked = chunk.acks[end - 1 - chunk.first]
-        self._tries = 0
-        self._sent = now
-        self.deadline = now + self._first_timeout
+        self._tries, self._resend_at, self._sent = 0, None, now
         return packets
 
-    def _outstanding(self, _now: float) -> list[bytes]:
+    def _last_sent(self, _now: float) -> list[bytes]:
         if self._base == 0:
             return [encode(Oack(self._agreed.options))]
         return self._blocks.packets(self._base, self._next)
@@ -236,14 +243,19 @@ class Transfer:
     def _again(self, now: float) -> list[bytes]:
         self._sent = now
         delay = self._first_timeout * min(2**self._tries, MAX_BACKOFF)
-        self.deadline = min(now + delay, max(now, self._progress + self._patience))
-        self._retransmits += self._next - self._base
-        return self._guarded(self._outstanding, now)
+        self._resend_at = min(now + delay, max(now, self._progress + self._patience))
+        self._all_acked = None  # the next ACK takes the long way, which ends the back-off
+        self._retransmits += self._outstanding
+        return self._guarded(self._last_sent, now)
+
+    def _resend_by(self, when: float) -> None:
+        self._resend_at = min(self.deadline, when)
+        self._all_acked = None
 
     def _given_up(self, now: float) -> bool:
         if self._all_sent and self._tries >= LAST_TRIES:
             self._end(Result.COMPLETE, now, "the last block was not acknowledged")
-        elif now - self._progress >= self._patience:
+        elif now >= self._progress + self._patience:
             self._end(Result.TIMED_OUT, now, "the client does not answer")
         return self.outcome is not None
 
@@ -264,4 +276,3 @@ class Transfer:
         size = self._blocks.size if complete else blocks * self._agreed.blksize
         self.outcome = Outcome(result, size, blocks, self._retransmits, now - self.started, reason)
         self._all_acked = None
-        self.deadline = float("inf")
