@@ -33,9 +33,8 @@ class Process:
         return self.popen.pid
 
     def cpu_seconds(self) -> float:
-        """User and system time of the process and of its children that ended (tftpd-hpa forks one per transfer)."""
-        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
-        return sum(int(value) for value in fields[11:15]) / _TICKS
+        """User and system time of all processes of the server's session (nginx's worker, tftpd-hpa's forks)."""
+        return sum(_cpu_ticks(path, self.pid) for path in Path("/proc").glob("[0-9]*/stat")) / _TICKS
 
     def rss_mb(self) -> float:
         """Resident memory in MB (10**6 bytes), shared libraries included."""
@@ -48,6 +47,15 @@ class Process:
         """Lines that the server has logged so far."""
         with self.log.open("rb") as stream:
             return sum(chunk.count(b"\n") for chunk in iter(lambda: stream.read(1 << 20), b""))
+
+
+def _cpu_ticks(stat: Path, session: int) -> int:
+    """proc(5): user and system time of a process and of its ended children; 0 for one of another session."""
+    try:
+        fields = stat.read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):  # it ended meanwhile
+        return 0
+    return sum(int(value) for value in fields[11:15]) if int(fields[3]) == session else 0
 
 
 @contextlib.contextmanager
