@@ -11,12 +11,12 @@ from typing import NamedTuple
 
 from pxed.architecture import name_of
 from pxed.boot.endpoint import Endpoint
-from pxed.boot.loaders import LOADER_KEY, loader_for, supported
+from pxed.boot.loaders import DEFAULT_LOADERS, LOADER_KEY, supported
 from pxed.dhcp.codes import BOOT_SERVER_PORT, IpxeOption, MessageType
 from pxed.dhcp.pxe import KNOWN_CLIENT_CLASSES, BootRequest, Client, Stage
 from pxed.dhcp.reply import packed
 from pxed.inventory.lookup import Identity, Match, Unmatched, resolve
-from pxed.inventory.model import DhcpMode, Inventory, Opt43
+from pxed.inventory.model import DhcpMode, Inventory, LoaderKey, Opt43
 
 SHARED_PLANS = 16384  # plans kept: (client class, address, loader, switches); bounds what invented classes can grow
 BIS_LAYER = 0x8000  # PXE 2.1 2.4, option 43.71: the client wants credentials (Boot Integrity Services)
@@ -64,7 +64,7 @@ class Offer(NamedTuple):
 
     @property
     def architecture(self) -> str:
-        return architecture_of(self.client)
+        return served_as(self.client)[0]
 
     @property
     def reason(self) -> str:
@@ -85,14 +85,17 @@ def decide(inventory: Inventory, request: BootRequest, endpoint: Endpoint) -> Of
     if refusal is not None:
         return refusal
     client = request.client
-    match = resolve(inventory, Identity(request.mac, request.uuid, None, architecture_of(client)))
+    architecture, loader_key = served_as(client)
+    match = resolve(inventory, Identity(request.mac, request.uuid, None, architecture))
     if isinstance(match, Match):
         name, profile_name, loader, wish = match.name, match.profile_name, match.profile.loader, match.profile.pxe.opt43
     elif match.hold:
         name, profile_name, loader, wish = _held_name(match, request), "", None, Opt43.AUTO
     else:
         return Ignore(match.reason, match.machine.name if match.machine else "")
-    plan = _plan(client, endpoint, loader or _default_loader(client, inventory), wish, request.is_raspberry_pi)
+    if loader is None and loader_key is not None:
+        loader = inventory.server.loaders.get(loader_key) or DEFAULT_LOADERS[loader_key]
+    plan = _plan(client, endpoint, loader, wish, request.is_raspberry_pi)
     if not plan.file:
         return Ignore(plan.explanation, "" if name == request.mac else name)
     acknowledge = request.message_type != MessageType.DISCOVER
@@ -167,15 +170,12 @@ def _discovery(client: Client, wish: Opt43, is_raspberry_pi: bool) -> Discovery:
 
 
 @lru_cache(maxsize=KNOWN_CLIENT_CLASSES)
-def architecture_of(client: Client) -> str:
-    """The selector name of the architecture that the client is served as."""
+def served_as(client: Client) -> tuple[str, LoaderKey | None]:
+    """The selector name of the architecture that the client is served as, and the key of its boot loader."""
     number = supported(client.architectures)
-    return name_of(client.architectures[0] if number is None else number)
-
-
-def _default_loader(client: Client, inventory: Inventory) -> str | None:
-    number = supported(client.architectures)
-    return None if number is None else loader_for(number, inventory.server.loaders)
+    if number is None:
+        return name_of(client.architectures[0]), None
+    return name_of(number), LOADER_KEY[number]
 
 
 def _no_loader(client: Client) -> str:

@@ -53,9 +53,3 @@ def supported(architectures: tuple[int, ...]) -> int | None:
         if number in LOADER_KEY:
             return number
     return None
-
-
-def loader_for(architecture: int, overrides: Mapping[LoaderKey, str]) -> str | None:
-    """The file to hand out; None for an architecture that iPXE has no build for."""
-    key = LOADER_KEY.get(architecture)
-    return None if key is None else overrides.get(key, DEFAULT_LOADERS[key])

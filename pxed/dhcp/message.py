@@ -24,6 +24,14 @@ _FILE_IN_OVERLOAD, _SNAME_IN_OVERLOAD = 1, 2
 ZERO_ADDRESS = bytes(4)
 
 
+class Options(dict[int, bytes]):
+    """The options of a message. Equal `shape` means that all but option 97 is equal: what they say can be shared."""
+
+    __slots__ = ("shape",)
+
+    shape: tuple[bytes, bytes] | None
+
+
 class Message(NamedTuple):
     """The fields of RFC 2131 figure 1. Addresses are 4 bytes. A tuple: one is built for each datagram of a flood."""
 
@@ -58,18 +66,19 @@ def decode(datagram: bytes) -> Message:
     """The message in a datagram; DecodeError when it is none."""
     if len(datagram) < HEADER_SIZE:
         raise DecodeError(f"{len(datagram)} bytes are no DHCP message: the header alone has {HEADER_SIZE}")
-    *fields, magic = _HEADER.unpack_from(datagram)
-    if magic != MAGIC_COOKIE:
-        raise DecodeError(f"the magic cookie is {magic.hex()}, not {MAGIC_COOKIE.hex()}")
+    fields = _HEADER.unpack_from(datagram)
+    if fields[14] != MAGIC_COOKIE:
+        raise DecodeError(f"the magic cookie is {fields[14].hex()}, not {MAGIC_COOKIE.hex()}")
     if fields[2] > MAX_HARDWARE_ADDRESS:
         raise DecodeError(f"hlen {fields[2]} is more than {MAX_HARDWARE_ADDRESS}")
     options = _options(datagram[HEADER_SIZE:])
     if 52 in options:
+        options.shape = None  # sname and file have options too
         _parse_overload(fields[12], fields[13], options)
-    return Message._make((*fields, options))
+    return Message._make((*fields[:14], options))
 
 
-def _options(area: bytes) -> dict[int, bytes]:
+def _options(area: bytes) -> Options:
     """The options of a message. Machines of one firmware differ in option 97 alone, so the rest is parsed once.
 
     The place where option 97 seems to begin is one indeed when the bytes before it are whole options, and that depends
@@ -77,19 +86,27 @@ def _options(area: bytes) -> dict[int, bytes]:
     """
     start = area.find(_MACHINE_IDENTIFIER)
     end = start + 19
-    parts = _parsed_around(area[:start], area[end:]) if start >= 0 and end <= len(area) <= REMEMBERED_AREA else None
-    if parts is None:
-        options: dict[int, bytes] = {}
-        parse_options(area, 0, options)
-        return options
-    options = parts.copy()
-    options[97] = area[start + 2 : end]
+    if start >= 0 and end <= len(area) <= REMEMBERED_AREA:
+        shape = area[:start], area[end:]
+        parts = options_around(shape)
+        if parts is not None:
+            options = Options(parts)
+            options[97] = area[start + 2 : end]
+            options.shape = shape
+            return options
+    options = Options()
+    options.shape = None
+    parse_options(area, 0, options)
     return options
 
 
 @lru_cache(maxsize=SHARED_OPTION_AREAS)
-def _parsed_around(before: bytes, after: bytes) -> dict[int, bytes] | None:
-    """Both parts together; None when `before` is not whole options, or option 97 comes twice, so that order matters."""
+def options_around(shape: tuple[bytes, bytes]) -> Mapping[int, bytes] | None:
+    """What stands before and after option 97, together.
+
+    None when the first part is not whole options, or option 97 comes twice, so that order matters.
+    """
+    before, after = shape
     options: dict[int, bytes] = {}
     try:
         parse_options(before, 0, options)

@@ -8,14 +8,15 @@ parent often says a bare "PXEClient" (seen with Debian's undionly and snponly).
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 from typing import NamedTuple
 
 from pxed.architecture import HTTP_BOOT, Architecture
-from pxed.dhcp.codes import IpxeOption, MessageType, Op, Option, PxeOption
-from pxed.dhcp.message import Message, parse_options
+from pxed.dhcp.codes import IpxeOption, MessageType, Option, PxeOption
+from pxed.dhcp.message import SHARED_OPTION_AREAS, ZERO_ADDRESS, Message, options_around, parse_options
 from pxed.errors import DecodeError
 
 PXE_CLIENT = b"PXEClient"
@@ -85,31 +86,45 @@ class BootRequest(NamedTuple):
         )
 
 
+class _Facts(NamedTuple):
+    """What the options other than 97 say."""
+
+    client: Client | NoBootRequest
+    message_type: int
+    server_identifier: bytes | None
+    boot_item: bytes | None
+
+
 def boot_request(message: Message, port: int) -> BootRequest | NoBootRequest:
     """The request in a message, or why there is none."""
-    if message.op != Op.BOOTREQUEST:
+    if message.op != 1:
         return NoBootRequest("a reply, not a request")
     options = message.options
+    shape = getattr(options, "shape", None)
+    client, message_type, server_identifier, boot_item = _facts(options) if shape is None else _facts_around(shape)
+    if isinstance(client, NoBootRequest):
+        return client
+    identifier = options.get(97)
+    uuid = identifier[1:] if identifier is not None and is_machine_identifier(identifier) else None
+    configured = message.ciaddr != ZERO_ADDRESS
+    return BootRequest(client, message_type, message.mac, uuid, server_identifier, boot_item, configured, port)
+
+
+@lru_cache(maxsize=SHARED_OPTION_AREAS)
+def _facts_around(shape: tuple[bytes, bytes]) -> _Facts:
+    return _facts(options_around(shape) or {})
+
+
+def _facts(options: Mapping[int, bytes]) -> _Facts:
     client = classify(
         options.get(60, b"")[:LONGEST_CLASS],
         options.get(93, b"")[:LONGEST_CLASS],
         options.get(77, b"")[:LONGEST_CLASS],
         options[175][:LONGEST_CLASS] if 175 in options else None,
     )
-    if isinstance(client, NoBootRequest):
-        return client
     kind = options.get(53, b"")
-    identifier = options.get(97)
-    return BootRequest(
-        client,
-        kind[0] if len(kind) == 1 else 0,
-        message.mac,
-        identifier[1:] if identifier is not None and is_machine_identifier(identifier) else None,
-        options.get(54),
-        _boot_item(options[43]) if 43 in options else None,
-        message.ciaddr != b"\0\0\0\0",
-        port,
-    )
+    boot_item = _boot_item(options[43]) if 43 in options else None
+    return _Facts(client, kind[0] if len(kind) == 1 else 0, options.get(54), boot_item)
 
 
 @lru_cache(maxsize=KNOWN_CLIENT_CLASSES)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 from pxed.inventory.model import Inventory, Machine, Profile
 from pxed.inventory.profile import with_overrides
@@ -14,9 +14,8 @@ from pxed.inventory.scalars import parse_mac, serial_key
 _NONE: Mapping[str, Any] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """What a request tells of its sender."""
+class Identity(NamedTuple):
+    """What a request tells of its sender. A tuple, as Match: one is made for each datagram of a flood."""
 
     mac: str = ""  # "52:54:00:00:00:01"
     uuid: bytes | None = None  # the 16 bytes as on the wire, in whichever byte order
@@ -24,8 +23,7 @@ class Identity:
     arch: str | None = None  # a name of pxed.architecture.name_of
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
+class Match(NamedTuple):
     """The request gets a profile."""
 
     name: str  # of the inventory; the MAC of a machine that is not listed

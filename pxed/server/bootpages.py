@@ -56,7 +56,7 @@ class BootPages:
             refuse(400, "The query's mac= is not the MAC address of an interface.")
         if asked.is_get and identity.mac:
             self._clients.learn(asked.caller.address, identity.mac)
-        identity = replace(identity, mac=identity.mac or asked.caller.mac)
+        identity = identity._replace(mac=identity.mac or asked.caller.mac)
         match = resolve(asked.snapshot.inventory, identity)
         caller = _known_as(asked.caller, match.machine, identity.mac)
         if match.machine is not None and identity.mac not in match.machine.macs:
@@ -160,7 +160,7 @@ def _identity(asked: Asked, machine: Machine | None, mac: str) -> Identity:
     """What the inventory says of a listed machine; what its query says of anything else (see cmdline.ignition_url)."""
     said = identity_of({key: value for key, value in asked.found.query.items() if key != "mac"})
     if machine is None:
-        return replace(said, mac=mac)
+        return said._replace(mac=mac)
     own = asked.caller.mac if asked.caller.mac in machine.macs else next(iter(machine.macs), "")
     return Identity(
         mac=mac or own,

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import socket
 import time
+from collections.abc import Mapping
+from functools import lru_cache
 
-from pxed.boot.decide import Ignore, Offer
+from pxed.boot.decide import SHARED_PLANS, Ignore, Offer, Plan, served_as
 from pxed.dhcp.codes import BOOT_SERVER_PORT, MessageType, Option
 from pxed.dhcp.message import ZERO_ADDRESS, Message
-from pxed.dhcp.pxe import Stage
+from pxed.dhcp.pxe import Client, Stage
 from pxed.dhcp.reply import dotted
 from pxed.errors import DecodeError
 from pxed.events import Event, Kind, Level, Value
@@ -71,8 +72,10 @@ class DhcpServer:
             return
         if outcome.reply is not None:
             relayed = outcome.message.giaddr != ZERO_ADDRESS and port != BOOT_SERVER_PORT
-            with contextlib.suppress(OSError):  # the client asks again; a full queue must not end the server
+            try:
                 udp.send(sock, outcome.reply, outcome.destination, 0 if relayed else datagram.ifindex, datagram.address)
+            except OSError as error:  # the client asks again; a full queue must not end the server
+                self._bus.defer(unsent_event, time.time(), outcome, endpoint.interface, str(error))
         self._learn(outcome.message)
         self._learn_name(inventory, outcome)
         self._bus.defer(outcome_event, time.time(), outcome, endpoint.interface)
@@ -111,23 +114,45 @@ def _ignored(when: float, message: Message, ignore: Ignore, interface: str) -> E
 
 
 def _offered(when: float, message: Message, offer: Offer, destination: tuple[str, int], interface: str) -> Event:
-    kind = Kind.IPXE if offer.stage is Stage.IPXE else Kind.BOOTSERVER if offer.acknowledge else Kind.OFFER
-    verb = "answered on 4011 with" if offer.acknowledge else "offered"
+    mac = message.mac
+    listed = "" if offer.machine == mac else offer.machine
+    kind, text, shared = _told(offer.plan, offer.client, offer.acknowledge, offer.address, offer.profile)
     data: dict[str, Value] = {
-        "file": offer.file,
-        "address": destination[0],
-        "port": destination[1],
-        "server": offer.address,
+        **shared,
         "interface": interface,
-        "client": str(offer.stage),
-        "arch": offer.architecture,
-        "profile": offer.profile,
+        "address": destination[0],
         "xid": f"{message.xid:08x}",
-        "reason": offer.reason,
+        "reason": offer.found,
     }
-    listed = "" if offer.machine == message.mac else offer.machine
-    text = f"{verb} {offer.file} to {offer.stage} ({offer.architecture}) from {offer.address}"
-    return Event(kind, when, listed, message.mac, text, Level.INFO, data)
+    return Event(kind, when, listed, mac, text, Level.INFO, data)
+
+
+@lru_cache(maxsize=SHARED_PLANS)
+def _told(
+    plan: Plan, client: Client, acknowledge: bool, address: str, profile: str
+) -> tuple[Kind, str, Mapping[str, Value]]:
+    """What is said of all offers that are alike: a flood makes tens of thousands of them a second."""
+    kind = Kind.IPXE if client.stage is Stage.IPXE else Kind.BOOTSERVER if acknowledge else Kind.OFFER
+    verb = "answered on 4011 with" if acknowledge else "offered"
+    architecture = served_as(client)[0]
+    text = f"{verb} {plan.file} to {client.stage} ({architecture}) from {address}"
+    shared: dict[str, Value] = {
+        "file": plan.file,
+        "server": address,
+        "client": str(client.stage),
+        "arch": architecture,
+        "profile": profile,
+        "why": plan.explanation,
+    }
+    return kind, text, shared
+
+
+def unsent_event(when: float, outcome: Outcome, interface: str, error: str) -> Event:
+    """A reply that the host did not take: no route to a relay, a full queue, a firewall."""
+    address, port = outcome.destination
+    text = f"the reply to {address}:{port} could not be sent: {error}"
+    data: dict[str, Value] = {"address": address, "interface": interface, "reason": error}
+    return Event(Kind.REFUSED, when, mac=outcome.message.mac, text=text, level=Level.WARNING, data=data)
 
 
 def undecodable_event(when: float, source: tuple[str, int], interface: str, error: str) -> Event:
