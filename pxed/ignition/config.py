@@ -80,7 +80,7 @@ def load_configs(inventory: Inventory, read: Callable[[Path], bytes]) -> Ignitio
     for key, profile in inventory.profiles.items():
         loader.load(f"profiles.{key}.ignition", profile)
     for machine in inventory.machines.values():
-        if machine.profile is not None:
+        if machine.profile is not None and "ignition" in machine.overrides:
             loader.load(f"machines.{machine.name}.ignition", machine.profile)
     configs = IgnitionConfigs(loader.configs, root)
     problems = [*loader.problems, *_render_all(inventory, loader.configs, root)]

@@ -69,14 +69,14 @@ class HttpServer:
         }
         self._server: _Server | None = None
         self._listeners: list[asyncio.Server] = []
-        self._active = 0
+        self._busy: set[web.RequestHandler] = set()
         self._idle = asyncio.Event()
         self._idle.set()
 
     @property
     def active(self) -> int:
         """Requests being answered."""
-        return self._active
+        return len(self._busy)
 
     async def start(self, sockets: Sequence[socket.socket]) -> None:
         """Accept connections. The sockets are closed when the server stops."""
@@ -94,7 +94,7 @@ class HttpServer:
         try:
             await asyncio.wait_for(self._idle.wait(), seconds)
         except TimeoutError:
-            self._notice(f"{self._active} HTTP transfers are broken off after {seconds:.0f} seconds")
+            self._notice(f"{self.active} HTTP transfers are broken off after {seconds:.0f} seconds")
 
     async def close(self) -> None:
         """End every connection."""
@@ -108,17 +108,22 @@ class HttpServer:
             listener.close()
         self._listeners = []
         self._api.close()
-        if self._server is not None:
-            self._server.pre_shutdown()
+        for connection in self._server.connections if self._server is not None else ():
+            # aiohttp's own pre_shutdown() only stops reading idle connections: their next request would hang.
+            if connection in self._busy:
+                connection.close()
+            else:
+                connection.force_close()
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        self._active += 1
+        connection = request.protocol  # answers its requests one after the other
+        self._busy.add(connection)
         self._idle.clear()
         try:
             return await self._answer(request)
         finally:
-            self._active -= 1
-            if not self._active:
+            self._busy.discard(connection)
+            if not self._busy:
                 self._idle.set()
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:

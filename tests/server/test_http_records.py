@@ -1,0 +1,91 @@
+"""Downloads in pieces, and the durable record of first boots."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pxed.server import deliveries as module
+from pxed.server.deliveries import Deliveries, Delivery
+from pxed.server.firstboot import FILE_NAME, FirstBootError, FirstBoots
+
+
+def test_a_whole_file_is_a_delivery_at_once() -> None:
+    assert Deliveries().add("x", 0, 10, 10, 5.0) == Delivery(5.0)
+
+
+def test_pieces_are_a_delivery_when_the_last_gap_closes_counted_from_the_first() -> None:
+    pieces = Deliveries()
+    assert pieces.add("x", 5, 10, 10, 1.0) is None
+    assert pieces.add("x", 0, 3, 10, 2.0) is None
+    assert pieces.add("y", 3, 5, 10, 3.0) is None, "another client's piece closes nothing"
+    assert pieces.add("x", 2, 6, 10, 4.0) == Delivery(1.0)
+    assert pieces.add("x", 0, 3, 10, 9.0) is None, "the next download begins anew"
+
+
+@given(st.lists(st.tuples(st.integers(0, 20), st.integers(0, 20)), max_size=12))
+def test_a_delivery_comes_exactly_when_every_byte_was_sent(spans: list[tuple[int, int]]) -> None:
+    pieces, covered = Deliveries(), set[int]()
+    for start, stop in (span for span in spans if span[0] <= span[1]):
+        covered |= set(range(start, stop))
+        done = pieces.add("x", start, stop, 20, 0.0) is not None
+        assert done == (covered == set(range(20)))
+        covered = set() if done else covered
+
+
+def test_unfinished_downloads_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_DELIVERIES", 2)
+    pieces = Deliveries()
+    for key in "abc":
+        pieces.add(key, 0, 1, 2, 0.0)
+    assert pieces.add("a", 1, 2, 2, 0.0) is None, "the oldest was forgotten"
+
+
+async def test_a_first_boot_is_remembered_over_a_restart_for_its_root(tmp_path: Path) -> None:
+    boots = FirstBoots(tmp_path / "not" / "there")
+    boots.load()
+    assert not boots.done("node1", "LABEL=A")
+    assert await boots.mark("node1", "LABEL=A")
+    assert not await boots.mark("node1", "LABEL=A"), "known already"
+    again = FirstBoots(tmp_path / "not" / "there")
+    again.load()
+    assert again.done("node1", "LABEL=A")
+    assert not again.done("node1", "LABEL=B"), "a new root has a first boot of its own"
+    assert not again.done("node1", None)
+    assert not again.done("node2", "LABEL=A")
+
+
+async def test_a_forgotten_machine_has_a_first_boot_again(tmp_path: Path) -> None:
+    boots = FirstBoots(tmp_path)
+    await boots.mark("node1", "LABEL=A")
+    assert await boots.forget("node1")
+    assert not await boots.forget("node1")
+    assert json.loads((tmp_path / FILE_NAME).read_text()) == {}
+
+
+async def test_nothing_but_the_record_is_left_on_the_disk(tmp_path: Path) -> None:
+    boots = FirstBoots(tmp_path)
+    await boots.mark("node1", "LABEL=A")
+    await boots.mark("node2", "LABEL=A")
+    assert _names(tmp_path) == [FILE_NAME]
+
+
+@pytest.mark.parametrize("content", [b"{", b"[]", b'{"a": 1}', b"\xff"])
+def test_a_damaged_record_is_an_error_that_names_it(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / FILE_NAME).write_bytes(content)
+    with pytest.raises(FirstBootError, match=FILE_NAME):
+        FirstBoots(tmp_path).load()
+
+
+async def test_a_record_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(FirstBootError, match="cannot write"):
+        await FirstBoots(tmp_path / "file").mark("node1", "LABEL=A")
+
+
+def _names(directory: Path) -> list[str]:
+    return [path.name for path in directory.iterdir()]
