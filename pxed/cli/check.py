@@ -12,6 +12,7 @@ from pxed.assets.library import Asset, AssetError, Library
 from pxed.boot.images import boot_files
 from pxed.boot.loaders import DEFAULT_LOADERS
 from pxed.errors import ConfigError, Problem
+from pxed.inventory.loader import located
 from pxed.inventory.model import Inventory, LoaderKey
 from pxed.server.load import load_snapshot
 
@@ -26,7 +27,7 @@ def run(config: Path, as_json: bool) -> int:
     inventory: Inventory | None = None
     try:
         inventory = load_snapshot(config).inventory
-        problems = [*inventory.warnings, *missing_files(inventory)]
+        problems = [*inventory.warnings, *located(missing_files(inventory), inventory.path)]
     except ConfigError as error:
         problems = error.problems
     if as_json:

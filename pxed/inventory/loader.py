@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import codecs
 import gc
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from pxed.inventory.checks import checks
 from pxed.inventory.draft import Draft, Listed, drafted
 from pxed.inventory.messages import Complaint
 from pxed.inventory.model import Group, Inventory, Machine, Profile, Server
-from pxed.inventory.places import Marked, dotted
+from pxed.inventory.places import Marked, dotted, path_of
 from pxed.inventory.profile import CONFIG_FILES, with_overrides
 from pxed.inventory.unsupported import unsupported
 from pxed.inventory.yamltext import Faulty, read, read_marked
@@ -51,6 +52,22 @@ def loads(text: str, path: Path) -> Inventory:
         except Faulty:
             return _explained(text, path)
         return inventory if not draft.complaints else _explained(text, path)
+
+
+def located(problems: Iterable[Problem], path: Path) -> list[Problem]:
+    """Problems of the inventory at `path` that only have a key, with the place of that key in the file."""
+    found = list(problems)
+    if not any(problem.line == 0 and problem.key for problem in found):
+        return found
+    marked = read_marked(path.read_text(encoding="utf-8-sig"))
+    return [_with_place(problem, marked) if problem.file == path else problem for problem in found]
+
+
+def _with_place(problem: Problem, marked: Marked) -> Problem:
+    if problem.line or not problem.key:
+        return problem
+    (line, column), _ = marked.locate(path_of(marked.data, problem.key), at_key=True)
+    return replace(problem, line=line, column=column)
 
 
 @contextmanager

@@ -48,6 +48,19 @@ class Marked:
         return place, len(path)
 
 
+def path_of(data: Any, text: str) -> KeyPath:
+    """The path that a dotted text names in `data`, as far as it leads. Names may have dots of their own."""
+    path: list[Key] = []
+    while text and isinstance(data, dict):
+        fits = [key for key in data if text == key or text.startswith(f"{key}.")]
+        key = max(fits, key=len, default=None)
+        if key is None:
+            break
+        path.append(key)
+        data, text = data[key], text[len(key) + 1 :]
+    return tuple(path)
+
+
 def dotted(path: KeyPath) -> str:
     """machines.node1.mac[0]; a key that is no plain word is quoted."""
     text = ""

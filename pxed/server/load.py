@@ -7,14 +7,14 @@ from pathlib import Path
 from pxed.boot.lint import command_line_problems
 from pxed.errors import ConfigError
 from pxed.ignition.config import load_configs
-from pxed.inventory.loader import load
+from pxed.inventory.loader import load, located
 from pxed.server.live import Snapshot
 
 
 def load_snapshot(path: Path, generation: int = 1) -> Snapshot:
     """The snapshot of the inventory at `path`. Raises ConfigError with every problem."""
     inventory = load(path)
-    problems = command_line_problems(inventory)
+    problems = located(command_line_problems(inventory), path)
     try:
         configs = load_configs(inventory, Path.read_bytes)
     except ConfigError as error:

@@ -47,7 +47,7 @@ def test_check_warns_of_a_missing_file_and_fails_for_an_error(home):
     (home / "data/images/vmlinuz").unlink()
     done = pxed(home, "check")
     assert done.returncode == 0
-    assert "warning: images.lab.kernel" in done.stderr
+    assert "pxed.yaml:2:16: warning: images.lab.kernel" in done.stderr
     (home / "pxed.yaml").write_text(INVENTORY.replace("profile: disk", "profil: disk"))
     done = pxed(home, "check")
     assert done.returncode == 1
@@ -123,3 +123,14 @@ def test_render_says_when_there_is_nothing(home):
 
 def test_schema_is_json(home):
     assert json.loads(pxed(home, "schema").stdout)["additionalProperties"] is False
+
+
+def test_an_over_long_command_line_is_refused_with_its_place(home):
+    long = " ".join(f"word{number}={'x' * 40}" for number in range(50))
+    arguments = ", ".join(long.split())
+    (home / "pxed.yaml").write_text(INVENTORY.replace("args: [quiet]", f"args: [{arguments}]"))
+    for command in (["check"], ["serve"]):
+        done = pxed(home, *command)
+        assert done.returncode == 1
+        assert "pxed.yaml:4:3: profiles.worker: the kernel command line would be" in done.stderr
+        assert "2047" in done.stderr

@@ -96,6 +96,63 @@ def test_a_busy_port_is_named_with_its_holder_and_a_way_out(tmp_path):
     assert "stop it, or set `server.tftp.port`" in done.stderr
 
 
+ACTIVATED = """
+import os, sys
+os.environ["LISTEN_PID"] = str(os.getpid())
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
+def activated(pxed_config: Path, socks: dict[str, socket.socket], notify: Path) -> subprocess.Popen[str]:
+    """pxed as systemd starts it with socket units: descriptors 3 and up, told by their names."""
+
+    def pass_on() -> None:
+        copies = [os.dup2(sock.fileno(), 60 + at) for at, sock in enumerate(socks.values())]
+        for target, copy in enumerate(copies, 3):
+            os.dup2(copy, target)
+
+    told = {"LISTEN_FDS": str(len(socks)), "LISTEN_FDNAMES": ":".join(socks), "NOTIFY_SOCKET": str(notify)}
+    command = [sys.executable, "-c", ACTIVATED, PXED, "serve", "-c", pxed_config]
+    return subprocess.Popen(
+        command, preexec_fn=pass_on, close_fds=False, env=os.environ | told, stderr=subprocess.PIPE, text=True
+    )
+
+
+@pytest.mark.parametrize("other_port", [False, True], ids=["the same ports", "another port than the inventory's"])
+def test_sockets_of_systemd_are_served_when_they_are_the_inventorys(tmp_path, other_port):
+    kinds = {"tftp": socket.SOCK_DGRAM, "http": socket.SOCK_STREAM}
+    socks = {name: socket.socket(socket.AF_INET, kind) for name, kind in kinds.items()}
+    for sock in socks.values():
+        sock.bind(("127.0.0.1", 0))
+    socks["http"].listen()
+    http, tftp = (socks[name].getsockname()[1] for name in ("http", "tftp"))
+    config, notify = tmp_path / "pxed.yaml", tmp_path / "notify"
+    inventory_port = http % 65535 + 1 if other_port else http
+    server = (
+        f"{{interfaces: [lo], data_dir: data, dhcp: 'off', http: {{port: {inventory_port}}}, tftp: {{port: {tftp}}}}}"
+    )
+    config.write_text(f"server: {server}\n")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as told, contextlib.ExitStack() as stack:
+        for sock in socks.values():
+            stack.enter_context(sock)
+        told.bind(str(notify))
+        told.settimeout(30)
+        process = activated(config, socks, notify)
+        if other_port:
+            _, log = process.communicate(timeout=30)
+            assert process.returncode == 2
+            assert f"systemd handed over port {http} for http, but the inventory says {inventory_port}" in log
+            return
+        try:
+            assert told.recv(4096).startswith(b"READY=1")
+            with urllib.request.urlopen(f"http://127.0.0.1:{http}/healthz", timeout=10) as response:
+                assert json.load(response)["status"] == "ok"
+        finally:
+            process.terminate()
+            process.communicate(timeout=60)
+    assert process.returncode == 0
+
+
 def test_an_interface_that_is_not_there_is_named(tmp_path):
     (tmp_path / "pxed.yaml").write_text("server: {interfaces: [nosuch0], data_dir: data}\n")
     done = subprocess.run([PXED, "serve", "-c", tmp_path / "pxed.yaml"], capture_output=True, text=True, check=False)
