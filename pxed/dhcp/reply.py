@@ -34,6 +34,7 @@ BYPASS = bytes((PxeOption.DISCOVERY_CONTROL, 1, 8))
 RASPBERRY_PI = b"\x06\x01\x03\x0a\x04\x00PXE\x09\x14\x00\x00\x11Raspberry Pi Boot"
 
 _AFTER_FLAGS = struct.Struct("!4s4s4s4s16s64s128s4s")
+_NO_ADDRESSES = bytes(8)  # ciaddr, yiaddr
 _BEFORE_CIADDR = struct.Struct("!BBBBIHH")
 
 
@@ -83,6 +84,41 @@ def encode_reply(request: Message, answer: Answer) -> bytes:
             block.tail,
             encode_option(Option.RELAY_AGENT_INFORMATION, relay) if relay is not None else b"",
             b"\xff",
+        )
+    ).ljust(MINIMUM_SIZE, b"\0")
+
+
+class Template(NamedTuple):
+    """An OFFER but for what it echoes."""
+
+    address: bytes
+    middle: bytes  # sname, file, the options before option 97
+    end: bytes  # the options after it
+
+
+def template(request: Message, answer: Answer) -> Template:
+    """What the OFFERs to all requests have in common that differ from `request` in header and option 97 only."""
+    block = _block(answer)
+    relay = request.options.get(82)
+    echoed = encode_option(Option.RELAY_AGENT_INFORMATION, relay) if relay is not None else b""
+    middle = block.sname.ljust(64, b"\0") + block.file.ljust(128, b"\0") + MAGIC_COOKIE + block.head
+    return Template(answer.address, middle, block.tail + echoed + b"\xff")
+
+
+def fill(offer: Template, datagram: bytes, start: int, end: int) -> bytes:
+    """The OFFER to the request in `datagram`, whose option 97 is at [start:end]. Equal to what encode_reply gives."""
+    high, low = datagram[10], datagram[11]
+    return b"".join(
+        (
+            b"\2",
+            datagram[1:8],  # htype, hlen, hops, xid
+            bytes((0, 0, high | 0x80, low)),
+            _NO_ADDRESSES,
+            offer.address,
+            datagram[24:44],  # giaddr, chaddr
+            offer.middle,
+            datagram[start:end],
+            offer.end,
         )
     ).ljust(MINIMUM_SIZE, b"\0")
 

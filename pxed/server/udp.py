@@ -11,6 +11,7 @@ import contextlib
 import errno
 import socket
 import struct
+from functools import lru_cache
 from typing import NamedTuple
 
 import psutil
@@ -18,7 +19,8 @@ import psutil
 from pxed.errors import HostError
 
 RECEIVE_BUFFER = 4 << 20  # bytes: a rack that powers on at once sends all its DISCOVERs in the same second
-LARGEST_DATAGRAM = 4096  # bytes; the rest of a longer one is cut off, and then it does not decode
+LARGEST_DATAGRAM = 2048  # bytes; the rest of a longer one is cut off, and then it does not decode
+_INDEX = struct.Struct("@i")
 _PKTINFO = struct.Struct("@i4s4s")
 _ANCILLARY = socket.CMSG_SPACE(_PKTINFO.size)
 IP_PKTINFO = 8  # not in Python 3.11's socket module
@@ -63,17 +65,20 @@ def prepare(sock: socket.socket) -> None:
 def receive(sock: socket.socket) -> Datagram:
     """The next datagram; BlockingIOError when there is none."""
     data, ancillary, _flags, source = sock.recvmsg(LARGEST_DATAGRAM, _ANCILLARY)
-    for level, kind, value in ancillary:
-        if level == 0 and kind == IP_PKTINFO:
-            ifindex, address, _destination = _PKTINFO.unpack(value)
-            return Datagram(data, source, ifindex, address)
-    return Datagram(data, source, 0, b"\0\0\0\0")
+    if not ancillary:
+        return Datagram(data, source, 0, b"\0\0\0\0")
+    value = ancillary[0][2]  # IP_PKTINFO is the only one that was asked for
+    return Datagram(data, source, _INDEX.unpack_from(value)[0], value[4:8])
 
 
 def send(sock: socket.socket, data: bytes, destination: tuple[str, int], ifindex: int, address: bytes) -> None:
     """Send from `address`, out of interface `ifindex` (0: where the routes say)."""
-    pktinfo = _PKTINFO.pack(ifindex, address, b"\0\0\0\0")
-    sock.sendmsg((data,), ((0, IP_PKTINFO, pktinfo),), 0, destination)
+    sock.sendmsg((data,), _sender(ifindex, address), 0, destination)
+
+
+@lru_cache(maxsize=1024)
+def _sender(ifindex: int, address: bytes) -> tuple[tuple[int, int, bytes]]:
+    return ((socket.IPPROTO_IP, IP_PKTINFO, _PKTINFO.pack(ifindex, address, b"\0\0\0\0")),)
 
 
 def explain_bind(protocol: str, port: int, interface: str | None, error: OSError) -> HostError:
