@@ -14,7 +14,7 @@ from pxed.dhcp.reply import BROADCAST, dotted
 from pxed.errors import DecodeError
 from pxed.inventory.model import Inventory
 from pxed.server import udp
-from pxed.server.bus import Bus
+from pxed.server.bus import Bus, Deferred
 from pxed.server.clients import Clients
 from pxed.server.dhcp_events import outcome_event, undecodable_event, unsent_event
 from pxed.server.interfaces import Interfaces
@@ -22,7 +22,7 @@ from pxed.server.live import Live
 from pxed.server.ready import ReadyOffers, hit_event
 from pxed.server.respond import Outcome, respond
 
-_Outgoing = tuple[bytes, tuple[str, int], str, udp.Datagram, Endpoint]  # reply, destination, MAC, the question
+_Outgoing = tuple[bytes, tuple[str, int], udp.Datagram, Endpoint]  # reply, destination, the question, where
 
 BATCH = 32  # datagrams per wake-up, so that TFTP and HTTP get their turn in a flood
 
@@ -54,6 +54,8 @@ class DhcpServer:
     def _drain(self, sock: socket.socket, port: int) -> None:
         """Take what is there, then send the replies in one go: a relay that sleeps is woken once, not for each."""
         outgoing: list[_Outgoing] = []
+        told: list[Deferred] = []
+        ready, now = self._ready_offers(), time.time()
         for _ in range(BATCH):
             try:
                 datagram = udp.receive(sock)
@@ -62,19 +64,20 @@ class DhcpServer:
             except OSError:  # an ICMP error of an earlier reply: nobody listens there
                 continue
             endpoint = self._interfaces.endpoint(datagram.ifindex, datagram.address)
-            if endpoint is not None:
-                self._handle(port, datagram, endpoint, outgoing)
-        for reply in outgoing:
-            self._send(sock, *reply)
-
-    def _handle(self, port: int, datagram: udp.Datagram, endpoint: Endpoint, outgoing: list[_Outgoing]) -> None:
-        ready = self._ready_offers()
-        hit = ready.find(datagram.data, endpoint) if port == SERVER_PORT else None
-        if hit is None:
-            self._respond(port, datagram, endpoint, ready, outgoing)
-            return
-        outgoing.append((hit.reply, hit.destination, hit.mac, datagram, endpoint))
-        self._bus.defer(hit_event, time.time(), hit, datagram.data[4:8], endpoint.interface)
+            if endpoint is None:
+                continue
+            hit = ready.find(datagram.data, endpoint) if port == SERVER_PORT else None
+            if hit is None:
+                self._respond(port, datagram, endpoint, ready, outgoing)
+            else:
+                outgoing.append((hit.reply, hit.destination, datagram, endpoint))
+                told.append((hit_event, (now, hit, endpoint.interface)))
+        for reply, destination, datagram, endpoint in outgoing:
+            try:
+                udp.send(sock, reply, destination, _way_back(destination, datagram), datagram.address)
+            except OSError as error:  # the client asks again; a full queue must not end the server
+                self._bus.defer(unsent_event, now, reply, destination, endpoint.interface, str(error))
+        self._bus.defer_all(told)
 
     def _respond(
         self,
@@ -92,28 +95,12 @@ class DhcpServer:
             self._bus.defer(undecodable_event, time.time(), datagram.source, endpoint.interface, str(error))
             return
         if outcome.reply is not None:
-            outgoing.append((outcome.reply, outcome.destination, outcome.message.mac, datagram, endpoint))
+            outgoing.append((outcome.reply, outcome.destination, datagram, endpoint))
         self._learn(outcome.message)
         self._learn_name(ready.inventory, outcome)
         if port == SERVER_PORT:
             ready.keep(datagram.data, endpoint, outcome)
         self._bus.defer(outcome_event, time.time(), outcome, endpoint.interface)
-
-    def _send(
-        self,
-        sock: socket.socket,
-        reply: bytes,
-        destination: tuple[str, int],
-        mac: str,
-        datagram: udp.Datagram,
-        endpoint: Endpoint,
-    ) -> None:
-        """Out of the interface that the question came in on; to a relay where the routes say."""
-        relayed = destination[1] == SERVER_PORT and destination[0] != BROADCAST
-        try:
-            udp.send(sock, reply, destination, 0 if relayed else datagram.ifindex, datagram.address)
-        except OSError as error:  # the client asks again; a full queue must not end the server
-            self._bus.defer(unsent_event, time.time(), mac, destination, endpoint.interface, str(error))
 
     def _ready_offers(self) -> ReadyOffers:
         inventory = self._live.snapshot.inventory
@@ -139,3 +126,8 @@ class DhcpServer:
         requested = message.options.get(Option.REQUESTED_ADDRESS)
         if requested is not None and len(requested) == 4 and message.options.get(53) == bytes((MessageType.REQUEST,)):
             self._clients.learn(dotted(requested), message.mac)
+
+
+def _way_back(destination: tuple[str, int], question: udp.Datagram) -> int:
+    """The interface to send from: the one that the question came in on; 0, where the routes say, for a relay."""
+    return 0 if destination[1] == SERVER_PORT and destination[0] != BROADCAST else question.ifindex

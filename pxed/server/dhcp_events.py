@@ -71,12 +71,12 @@ def _told(plan: Plan, client: Client, acknowledge: bool, address: str, profile: 
     return Told(kind, text, shared)
 
 
-def unsent_event(when: float, mac: str, destination: tuple[str, int], interface: str, error: str) -> Event:
+def unsent_event(when: float, reply: bytes, destination: tuple[str, int], interface: str, error: str) -> Event:
     """A reply that the host did not take: no route to a relay, a full queue, a firewall."""
     address, port = destination
     text = f"the reply to {address}:{port} could not be sent: {error}"
     data: dict[str, Value] = {"address": address, "interface": interface, "reason": error}
-    return Event(Kind.REFUSED, when, mac=mac, text=text, level=Level.WARNING, data=data)
+    return Event(Kind.REFUSED, when, mac=reply[28:34].hex(":"), text=text, level=Level.WARNING, data=data)
 
 
 def undecodable_event(when: float, source: tuple[str, int], interface: str, error: str) -> Event:

@@ -40,11 +40,11 @@ class Hit(NamedTuple):
     found: str
 
 
-def hit_event(when: float, hit: Hit, xid: bytes, interface: str) -> Event:
+def hit_event(when: float, hit: Hit, interface: str) -> Event:
     """The event of a reply that was ready."""
-    _reply, destination, said, machine, mac, found = hit
+    reply, destination, said, machine, mac, found = hit
     listed = "" if machine == mac else machine
-    return offer_event(when, said, listed, mac, xid.hex(), destination, found, interface)
+    return offer_event(when, said, listed, mac, reply[4:8].hex(), destination, found, interface)
 
 
 class _Ready(NamedTuple):

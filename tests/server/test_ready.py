@@ -58,7 +58,7 @@ def check(offers: ReadyOffers, datagram: bytes, endpoint: Endpoint = HERE) -> bo
         return False
     assert outcome is not None
     assert (hit.reply, hit.destination) == (outcome.reply, outcome.destination)
-    event = hit_event(1.0, hit, datagram[4:8], endpoint.interface)
+    event = hit_event(1.0, hit, endpoint.interface)
     assert event == outcome_event(1.0, outcome, endpoint.interface)
     return True
 
