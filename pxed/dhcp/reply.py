@@ -34,6 +34,8 @@ BYPASS = bytes((PxeOption.DISCOVERY_CONTROL, 1, 8))
 RASPBERRY_PI = b"\x06\x01\x03\x0a\x04\x00PXE\x09\x14\x00\x00\x11Raspberry Pi Boot"
 
 _AFTER_FLAGS = struct.Struct("!4s4s4s4s16s64s128s4s")
+_USUAL_FLAGS = frozenset((b"\0\0", b"\x80\0"))
+_BROADCAST = b"\0\0\x80\0"  # secs 0, and the flag
 _NO_ADDRESSES = bytes(8)  # ciaddr, yiaddr
 _BEFORE_CIADDR = struct.Struct("!BBBBIHH")
 
@@ -107,12 +109,12 @@ def template(request: Message, answer: Answer) -> Template:
 
 def fill(offer: Template, datagram: bytes, start: int, end: int) -> bytes:
     """The OFFER to the request in `datagram`, whose option 97 is at [start:end]. Equal to what encode_reply gives."""
-    high, low = datagram[10], datagram[11]
+    flags = datagram[10:12]
     return b"".join(
         (
             b"\2",
             datagram[1:8],  # htype, hlen, hops, xid
-            bytes((0, 0, high | 0x80, low)),
+            _BROADCAST if flags in _USUAL_FLAGS else bytes((0, 0, flags[0] | 0x80, flags[1])),
             _NO_ADDRESSES,
             offer.address,
             datagram[24:44],  # giaddr, chaddr

@@ -65,9 +65,10 @@ def resolve(inventory: Inventory, identity: Identity) -> Match | Unmatched:
     machine = find(inventory, identity)
     if machine is None:
         return _unlisted(inventory, identity)
-    if machine.profile is not None and machine.profile_name is not None:
-        reason = f"listed as {machine.name}, by its {_means(inventory, identity, machine)}"
-        return Match(machine.name, machine, machine.profile_name, machine.profile, machine.vars, reason)
+    name, profile_name, profile = machine.name, machine.profile_name, machine.profile
+    if profile is not None and profile_name is not None:
+        reason = f"listed as {name}, by its {_means(inventory, identity, machine)}"
+        return Match(name, machine, profile_name, profile, machine.vars, reason)
     return _without_profile(inventory, identity, machine)
 
 

@@ -30,7 +30,7 @@ from pxed.server.systemd import Manager
 from pxed.server.tftp import Settings, TftpServer
 from pxed.server.tftp_files import Files
 
-COLLECTOR = (50_000, 20, 20)
+COLLECTOR = (50_000, 20, 100)
 DRAIN_SECONDS = 30.0  # after SIGTERM, for transfers under way; systemd/pxed.service allows 45
 WARNINGS_SHOWN = 20  # of the inventory, at start; `pxed check` has them all
 WATCH_SECONDS = 1.0  # between two looks at the interfaces and at the inventory's files

@@ -127,19 +127,25 @@ class Bus:
             self._timer = asyncio.get_running_loop().call_later(PAUSE, self._on_timer)
 
     def _flush(self, wait: float = 0.0) -> None:
-        taken = [self._pending.popleft() for _ in range(min(BATCH, len(self._pending)))]
-        events = [item if isinstance(item, Event) else item[0](*item[1]) for item in taken]
+        events = self._taken()
         lost, self._dropped = self._dropped, 0
         if lost:
             events.append(_lost(lost))
-        lines = [self._render(event) for event in events if event.level >= self._level]
+        lines, level, render, keep = [], self._level, self._render, self.journal.add
+        for event in events:
+            if event.level >= level:
+                lines.append(render(event))
+            keep(event)
         if lines and not self._writer.write(("\n".join(lines) + "\n").encode(errors="replace"), wait):
             self._dropped = lost + len(lines) - bool(lost)  # the line that tells of losses is none itself
-        keep = self.journal.add
-        for event in events:
-            keep(event)
         if self._subscribers:
             self._tell_all(events)
+
+    def _taken(self) -> list[Event]:
+        """The next events, those made that were put off."""
+        pop = self._pending.popleft
+        taken = [pop() for _ in range(min(BATCH, len(self._pending)))]
+        return [item if item.__class__ is Event else item[0](*item[1]) for item in taken]  # type: ignore[operator,misc]
 
     def _tell_all(self, events: list[Event]) -> None:
         for event in events:
@@ -166,14 +172,14 @@ def _lost(count: int) -> Event:
 
 def as_text(event: Event) -> str:
     """ "2026-11-24T03:00:00Z INFO node1 [52:54:..]: offer: offered snponly.efi" """
-    second = int(event.time)
-    milliseconds = int((event.time - second) * 1000)
-    return f"{_stamp(second)}.{milliseconds:03d}Z {_NAMES[event.level // 10]} {_one_line(event.line())}"
+    return f"{_stamp(event.time)} {_NAMES[event.level // 10]} {_one_line(event.line())}"
 
 
 @lru_cache(maxsize=16)
-def _stamp(second: int) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+def _stamp(when: float) -> str:
+    """The events of one wake-up share their time."""
+    second = int(when)
+    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(second))}.{int((when - second) * 1000):03d}Z"
 
 
 def as_journal(event: Event) -> str:

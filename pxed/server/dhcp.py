@@ -63,10 +63,11 @@ class DhcpServer:
                 break
             except OSError:  # an ICMP error of an earlier reply: nobody listens there
                 continue
-            endpoint = self._interfaces.endpoint(datagram.ifindex, datagram.address)
+            data, _source, ifindex, address = datagram
+            endpoint = self._interfaces.endpoint(ifindex, address)
             if endpoint is None:
                 continue
-            hit = ready.find(datagram.data, endpoint) if port == SERVER_PORT else None
+            hit = ready.find(data, endpoint) if port == SERVER_PORT else None
             if hit is None:
                 self._respond(port, datagram, endpoint, ready, outgoing)
             else:
@@ -74,7 +75,7 @@ class DhcpServer:
                 told.append((hit_event, (now, hit, endpoint.interface)))
         for reply, destination, datagram, endpoint in outgoing:
             try:
-                udp.send(sock, reply, destination, _way_back(destination, datagram), datagram.address)
+                udp.send(sock, reply, destination, _way_back(destination, datagram[2]), datagram[3])
             except OSError as error:  # the client asks again; a full queue must not end the server
                 self._bus.defer(unsent_event, now, reply, destination, endpoint.interface, str(error))
         self._bus.defer_all(told)
@@ -88,18 +89,19 @@ class DhcpServer:
         outgoing: list[_Outgoing],
     ) -> None:
         """The whole way, for a datagram of which no reply is ready."""
+        data, source, _ifindex, _address = datagram
         try:
-            outcome = respond(ready.inventory, datagram.data, port, datagram.source, endpoint)
+            outcome = respond(ready.inventory, data, port, source, endpoint)
         except DecodeError as error:
             self.undecodable += 1
-            self._bus.defer(undecodable_event, time.time(), datagram.source, endpoint.interface, str(error))
+            self._bus.defer(undecodable_event, time.time(), source, endpoint.interface, str(error))
             return
         if outcome.reply is not None:
             outgoing.append((outcome.reply, outcome.destination, datagram, endpoint))
         self._learn(outcome.message)
         self._learn_name(ready.inventory, outcome)
         if port == SERVER_PORT:
-            ready.keep(datagram.data, endpoint, outcome)
+            ready.keep(data, endpoint, outcome)
         self._bus.defer(outcome_event, time.time(), outcome, endpoint.interface)
 
     def _ready_offers(self) -> ReadyOffers:
@@ -128,6 +130,6 @@ class DhcpServer:
             self._clients.learn(dotted(requested), message.mac)
 
 
-def _way_back(destination: tuple[str, int], question: udp.Datagram) -> int:
+def _way_back(destination: tuple[str, int], ifindex: int) -> int:
     """The interface to send from: the one that the question came in on; 0, where the routes say, for a relay."""
-    return 0 if destination[1] == SERVER_PORT and destination[0] != BROADCAST else question.ifindex
+    return 0 if destination[1] == SERVER_PORT and destination[0] != BROADCAST else ifindex

@@ -18,7 +18,7 @@ from pxed.dhcp.pxe import RASPBERRY_PI_OUIS
 from pxed.dhcp.reply import BROADCAST, Template, dotted, fill, template
 from pxed.events import Event
 from pxed.inventory.lookup import Identity, Match, resolve
-from pxed.inventory.model import Inventory, Profile
+from pxed.inventory.model import Inventory, Machine, Profile
 from pxed.server.dhcp_events import Told, offer_event, told
 from pxed.server.respond import Outcome, answer
 
@@ -78,15 +78,16 @@ class ReadyOffers:
             return None
         mac = datagram[28:34].hex(":")
         match = resolve(self.inventory, Identity(mac, datagram[start + 3 : end], None, kind.architecture))
-        if not isinstance(match, Match) or not _plainly(match, mac):
+        if match.__class__ is not Match:
             return None
-        ready = kind.ready.get(id(match.profile))
-        if ready is None or ready.profile is not match.profile:
+        name, machine, _, profile, _, found = match
+        ready = kind.ready.get(id(profile))
+        if ready is None or ready.profile is not profile or not _plainly(machine, mac):
             return None
         relay = datagram[24:28]
         destination = (BROADCAST, CLIENT_PORT) if relay == ZERO_ADDRESS else (dotted(relay), SERVER_PORT)
         reply = fill(ready.template, datagram, start, end)
-        return Hit(reply, destination, ready.told, match.name, mac, match.reason)
+        return Hit(reply, destination, ready.told, name, mac, found)
 
     def keep(self, datagram: bytes, endpoint: Endpoint, outcome: Outcome) -> None:
         """Keep the reply of `outcome` ready for requests like `datagram`, where there can be such."""
@@ -99,7 +100,7 @@ class ReadyOffers:
             return
         architecture = served_as(offer.client)[0]
         match = resolve(self.inventory, Identity(message.mac, request.uuid, None, architecture))
-        if not isinstance(match, Match) or not _plainly(match, message.mac):
+        if not isinstance(match, Match) or not _plainly(match.machine, message.mac):
             return
         kind = self._kind((datagram[236:start], datagram[end:], endpoint.address), architecture)
         kept = template(message, answer(offer, request))
@@ -114,9 +115,9 @@ class ReadyOffers:
         return kind
 
 
-def _plainly(match: Match, mac: str) -> bool:
+def _plainly(machine: Machine | None, mac: str) -> bool:
     """Whether the profile alone makes the reply, and the MAC alone the machine."""
-    return mac[:8] not in RASPBERRY_PI_OUIS and (match.machine is None or mac in match.machine.macs)
+    return mac[:8] not in RASPBERRY_PI_OUIS and (machine is None or mac in machine.macs)
 
 
 def _shareable(message: Message, datagram: bytes, start: int, end: int) -> bool:

@@ -12,7 +12,6 @@ import errno
 import socket
 import struct
 from functools import lru_cache
-from typing import NamedTuple
 
 import psutil
 
@@ -27,13 +26,9 @@ IP_PKTINFO = 8  # not in Python 3.11's socket module
 IP_MTU_DISCOVER, IP_PMTUDISC_DONT = 10, 0
 
 
-class Datagram(NamedTuple):
-    """One datagram as received."""
-
-    data: bytes
-    source: tuple[str, int]
-    ifindex: int
-    address: bytes  # ours that it reached; for a broadcast the interface's first, as the kernel chooses it
+# As received: the bytes; the source; the interface's index; our address that it reached, which for a broadcast is the
+# interface's first, as the kernel chooses it.
+Datagram = tuple[bytes, tuple[str, int], int, bytes]
 
 
 def bind(port: int, interface: str | None = None, address: str = "0.0.0.0") -> socket.socket:
@@ -66,9 +61,9 @@ def receive(sock: socket.socket) -> Datagram:
     """The next datagram; BlockingIOError when there is none."""
     data, ancillary, _flags, source = sock.recvmsg(LARGEST_DATAGRAM, _ANCILLARY)
     if not ancillary:
-        return Datagram(data, source, 0, b"\0\0\0\0")
+        return data, source, 0, b"\0\0\0\0"
     value = ancillary[0][2]  # IP_PKTINFO is the only one that was asked for
-    return Datagram(data, source, _INDEX.unpack_from(value)[0], value[4:8])
+    return data, source, _INDEX.unpack_from(value)[0], value[4:8]
 
 
 def send(sock: socket.socket, data: bytes, destination: tuple[str, int], ifindex: int, address: bytes) -> None:
