@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,12 +33,14 @@ class Lab:
         return self._stack.enter_context(vm.booting(machine, self.network, self.directory, netdev))
 
     def _plain_rom(self, machine: vm.Guest) -> str:
-        argv = ["python3", "-m", "tests.lab.plainrom", f"tap{machine.number}", str(self.directory)]
+        # Not in the laboratory's own directory: the path of a unix socket has 107 bytes at most, a checkout's may be long.
+        ends = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="pxed-rom-", dir="/tmp"))
+        argv = ["python3", "-m", "tests.lab.plainrom", f"tap{machine.number}", ends]
         log = self.directory / f"{machine.name}.rom"
         program = self._stack.enter_context(process.running(argv, log=log, namespace=self.network.switch))
         if program.output.wait(lambda line: line if line == "ready" else None, timeout=10) is None:
             raise process.LabError(f"the frame filter did not start:\n{program.output.end()}")
-        return plainrom.netdev(self.directory)
+        return plainrom.netdev(Path(ends))
 
     def finish(self, machine: vm.Vm, timeout: float = BOOT_TIMEOUT) -> Printout:
         """The print-out of a machine that booted, reported and switched itself off; else LabError with the story."""
