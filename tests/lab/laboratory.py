@@ -33,7 +33,7 @@ class Lab:
         return self._stack.enter_context(vm.booting(machine, self.network, self.directory, netdev))
 
     def _plain_rom(self, machine: vm.Guest) -> str:
-        # Not in the laboratory's own directory: the path of a unix socket has 107 bytes at most, a checkout's may be long.
+        # Not in the laboratory's own directory: a unix socket's path has 107 bytes at most, a checkout's may be long.
         ends = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="pxed-rom-", dir="/tmp"))
         argv = ["python3", "-m", "tests.lab.plainrom", f"tap{machine.number}", ends]
         log = self.directory / f"{machine.name}.rom"
