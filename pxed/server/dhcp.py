@@ -35,21 +35,21 @@ class DhcpServer:
         self._interfaces = interfaces
         self._bus = bus
         self._clients = clients
-        self._sockets: list[socket.socket] = []
+        self._devices: dict[socket.socket, str | None] = {}  # each socket, and the interface that it is bound to
         self._ready = ReadyOffers(live.snapshot.inventory)
         self.undecodable = 0
 
     def attach(self, sock: socket.socket, port: int) -> None:
         """Serve a bound socket; `port` is 67 or 4011."""
-        self._sockets.append(sock)
+        self._devices[sock] = udp.device_of(sock)
         asyncio.get_running_loop().add_reader(sock, self._drain, sock, port)
 
     def close(self) -> None:
         """Stop, and close the sockets."""
-        for sock in self._sockets:
+        for sock in self._devices:
             asyncio.get_running_loop().remove_reader(sock)
             sock.close()
-        self._sockets.clear()
+        self._devices.clear()
 
     def _drain(self, sock: socket.socket, port: int) -> None:
         """Take what is there, then send the replies in one go: a relay that sleeps is woken once, not for each."""
@@ -73,9 +73,13 @@ class DhcpServer:
             else:
                 outgoing.append((hit.reply, hit.destination, datagram, endpoint))
                 told.append((hit_event, (now, hit, endpoint.interface)))
+        plain = self._has_one_source(sock)
         for reply, destination, datagram, endpoint in outgoing:
             try:
-                udp.send(sock, reply, destination, _way_back(destination, datagram[2]), datagram[3])
+                if plain:
+                    sock.sendto(reply, destination)
+                else:
+                    udp.send(sock, reply, destination, _way_back(destination, datagram[2]), datagram[3])
             except OSError as error:  # the client asks again; a full queue must not end the server
                 self._bus.defer(unsent_event, now, reply, destination, endpoint.interface, str(error))
         self._bus.defer_all(told)
@@ -103,6 +107,12 @@ class DhcpServer:
         if port == SERVER_PORT:
             ready.keep(data, endpoint, outcome)
         self._bus.defer(outcome_event, time.time(), outcome, endpoint.interface)
+
+    def _has_one_source(self, sock: socket.socket) -> bool:
+        """Whether all that this socket sends leaves by one interface from its one address: then the kernel need not be
+        told for each reply, which takes 1.8 us of 18 (measured)."""
+        device = self._devices[sock]
+        return device is not None and self._interfaces.has_one_address(device)
 
     def _ready_offers(self) -> ReadyOffers:
         inventory = self._live.snapshot.inventory

@@ -36,6 +36,7 @@ class Interfaces:
         self._by_address: dict[str, Interface] = {}
         self._endpoints: dict[tuple[int, bytes], Endpoint | None] = {}
         self._mtu: dict[int, int] = {}
+        self._single: set[str] = set()
 
     def refresh(self) -> bool:
         """Look again; whether something changed."""
@@ -45,6 +46,7 @@ class Interfaces:
         self._served = served
         self._by_address = {address: i for i in served.values() for address in i.addresses}
         self._mtu = {i.index: i.mtu for i in served.values()}
+        self._single = {i.name for i in served.values() if len(i.addresses) == 1}
         self._endpoints = {}
         return True
 
@@ -61,6 +63,10 @@ class Interfaces:
             return self._endpoints[key]
         except KeyError:
             return self._endpoints.setdefault(key, self._find(ifindex, socket.inet_ntoa(address)))
+
+    def has_one_address(self, name: str) -> bool:
+        """Whether a served interface has exactly one IPv4 address."""
+        return name in self._single
 
     def mtu_of(self, ifindex: int) -> int:
         """Bytes; what Ethernet has for an interface that is not known."""

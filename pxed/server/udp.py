@@ -57,6 +57,11 @@ def prepare(sock: socket.socket) -> None:
         sock.setsockopt(socket.SOL_SOCKET, 33, RECEIVE_BUFFER)  # SO_RCVBUFFORCE
 
 
+def device_of(sock: socket.socket) -> str | None:
+    """The interface that a socket is bound to (SO_BINDTODEVICE), or None."""
+    return sock.getsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, 16).rstrip(b"\0").decode() or None
+
+
 def receive(sock: socket.socket) -> Datagram:
     """The next datagram; BlockingIOError when there is none."""
     data, ancillary, _flags, source = sock.recvmsg(LARGEST_DATAGRAM, _ANCILLARY)
