@@ -59,6 +59,18 @@ def _truth(value: Any) -> Any:
     return value
 
 
+def _port_range(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    if value == "any":
+        return None
+    found = re.fullmatch(r"([0-9]{1,5}) ?- ?([0-9]{1,5})", value)
+    first, last = (int(number) for number in found.groups()) if found else (0, 0)
+    if not 0 < first <= last <= 65535:
+        raise expected(value, "any, or a range of ports such as 40000-40999")
+    return first, last
+
+
 def _listed(value: Any) -> Any:
     """A single value stands for a list of one."""
     return [value] if isinstance(value, str) else value
@@ -213,6 +225,11 @@ ArchPatterns = Annotated[tuple[Annotated[str, AfterValidator(selectors.arch_patt
 Root = Annotated[str, AfterValidator(words.root)]
 FileReference = Annotated[str, AfterValidator(scalars.file_reference)]
 FileReferences = Annotated[tuple[FileReference, ...], BeforeValidator(_listed), _list_of(_WORD)]
+PortRange = Annotated[
+    tuple[int, int] | None,
+    BeforeValidator(_port_range),
+    WithJsonSchema({"type": "string", "pattern": "^(any|[0-9]+ ?- ?[0-9]+)$", "default": "any"}),
+]
 LoaderFile = Annotated[str, AfterValidator(scalars.relative_file)]
 Directory = Annotated[Path, BeforeValidator(_beside), WithJsonSchema(_WORD)]
 Template = Annotated[Path, BeforeValidator(_beside), WithJsonSchema(_WORD)]

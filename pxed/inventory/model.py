@@ -47,6 +47,12 @@ class TftpSettings(Base):
         64, ge=1, le=64, description="Most blocks sent before an acknowledgement (RFC 7440)."
     )
     max_transfers: fields.Number = Field(1024, ge=1, le=65535, description="Most transfers at one time.")
+    port_range: fields.PortRange = Field(
+        None, description="Ports that transfers are sent from, for a firewall in between: any, or such as 40000-40999."
+    )
+    rollover: fields.Number = Field(
+        0, ge=0, le=1, description="The block number after 65535: 0, or 1 for clients that expect it."
+    )
 
 
 class HttpSettings(Base):

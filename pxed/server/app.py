@@ -17,6 +17,7 @@ from pxed.boot.endpoint import Endpoint
 from pxed.boot.script import entry_script
 from pxed.dhcp.codes import BOOT_SERVER_PORT, SERVER_PORT
 from pxed.events import Event, Kind, Level
+from pxed.inventory.model import TftpSettings
 from pxed.server.bus import Bus
 from pxed.server.callers import name_by_mac
 from pxed.server.clients import Clients
@@ -34,6 +35,10 @@ COLLECTOR = (50_000, 20, 100)
 DRAIN_SECONDS = 30.0  # after SIGTERM, for transfers under way; systemd/pxed.service allows 45
 WARNINGS_SHOWN = 20  # of the inventory, at start; `pxed check` has them all
 WATCH_SECONDS = 1.0  # between two looks at the interfaces and at the inventory's files
+
+
+def _tftp_settings(tftp: TftpSettings) -> Settings:
+    return Settings(tftp.max_windowsize, tftp.max_transfers, tftp.rollover, port_range=tftp.port_range)
 
 
 class Daemon:
@@ -58,7 +63,7 @@ class Daemon:
             resolve=Files(library, self._autoexec),
             who=self._who,
             mtu_of=self.interfaces.mtu_of,
-            settings=Settings(server.tftp.max_windowsize, server.tftp.max_transfers),
+            settings=_tftp_settings(server.tftp),
         )
         self._http = HttpServer(self.live, library, bus.emit, self.clients, bus.journal, bus.subscribe)
 

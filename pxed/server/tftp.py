@@ -36,6 +36,7 @@ class Settings:
     max_transfers: int = 1024
     rollover: int = 0  # the block number after 65535, 0 or 1
     first_timeout: float = FIRST_TIMEOUT  # seconds
+    port_range: tuple[int, int] | None = None  # ports to send from; None: any free one
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +192,8 @@ class TftpServer:
         agreed = negotiate(rrq, len(content.buffer), limits)
         blocks = Blocks(content.buffer, content.key, agreed.blksize, agreed.rollover, self._chunks)
         transfer = Transfer(blocks, agreed, now, settings.first_timeout)
-        pair = open_pair(arrival.local_address, request.key, agreed.windowsize * (agreed.blksize + 4))
+        window = agreed.windowsize * (agreed.blksize + 4)
+        pair = open_pair(arrival.local_address, request.key, window, settings.port_range)
         return Session(request.client, rrq, content, agreed, transfer, pair)
 
     def _refuse(self, request: Request, refusal: Refusal) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import resource
+import secrets
 import socket
 import struct
 from collections.abc import Sequence
@@ -86,11 +87,13 @@ class Pair:
         self.strangers.close()
 
 
-def open_pair(local_address: str, client: tuple[str, int], window_bytes: int) -> Pair:
-    """A fresh port on the local address. Raises OSError."""
+def open_pair(
+    local_address: str, client: tuple[str, int], window_bytes: int, ports: tuple[int, int] | None = None
+) -> Pair:
+    """A fresh port on the local address, one of the range `ports` if given. Raises OSError."""
     pair = Pair(_udp_socket(), _udp_socket())
     try:
-        pair.client.bind((local_address, 0))
+        _bind_fresh(pair.client, local_address, ports)
         # Only now, so that the kernel chose a port that nobody has; off again, so that nobody else can join it.
         for sock in (pair.client, pair.strangers):
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -105,6 +108,25 @@ def open_pair(local_address: str, client: tuple[str, int], window_bytes: int) ->
         pair.close()
         raise
     return pair
+
+
+def _bind_fresh(sock: socket.socket, address: str, ports: tuple[int, int] | None) -> None:
+    """Bind to a port that nobody has: the kernel's choice, or a random place in the range and up from there."""
+    if ports is None:
+        sock.bind((address, 0))
+        return
+    first, last = ports
+    count = last - first + 1
+    start = secrets.randbelow(count)  # a guessed port would let a stranger end somebody's transfer
+    for offset in range(count):
+        try:
+            sock.bind((address, first + (start + offset) % count))
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+        else:
+            return
+    raise OSError(errno.EADDRINUSE, f"every port from {first} to {last} is in use")
 
 
 def _udp_socket() -> socket.socket:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
 from collections.abc import AsyncIterator
@@ -581,3 +582,17 @@ async def test_ended_transfers_leave_nothing_open(site: Site, client: Client) ->
     assert open_files() == before
     sessions: tftp_sessions.Sessions = site.server._sessions
     assert not (sessions._by_client or sessions._by_fd or sessions._by_strangers_fd or sessions._unheard)
+
+
+async def test_transfers_leave_from_the_ports_of_the_range_until_they_are_used_up(tmp_path: Path) -> None:
+    ports = (20211, 20212)  # below the ports that the kernel hands out
+    async with serving(tmp_path, Settings(port_range=ports)) as site, contextlib.AsyncExitStack() as stack:
+        site.write("x", bytes(100))
+        clients = [await stack.enter_async_context(Client(site)) for _ in range(3)]
+        for client in clients[:2]:
+            await hold(site, client)
+        assert sorted(client.peer[1] for client in clients[:2]) == list(ports)
+        clients[2].ask("x")
+        refusal = await clients[2].hear()
+        assert isinstance(refusal, Error)
+        assert "no socket for the transfer" in refusal.message
