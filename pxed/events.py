@@ -1,6 +1,6 @@
 """Events: every milestone of a boot is one frozen value. Log, API, dashboard, metrics and tests read the same ones.
 
-A kind that is a stage of a boot carries the stage's name (docs: "The stages of a boot").
+A kind that is a stage of a boot carries the stage's name.
 """
 
 from __future__ import annotations
