@@ -1,6 +1,6 @@
 """The one decision: what a boot request gets, and why. Pure; it answers the wire, `pxed explain` and the dashboard.
 
-"No" is a value with a reason. The replies follow the matrix in README.md, "Client kinds"; rules cite the firmware they are for.
+"No" is a value with a reason. The replies follow README.md, "Client kinds"; rules cite the firmware they are for.
 """
 
 from __future__ import annotations
