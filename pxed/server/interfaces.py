@@ -13,6 +13,7 @@ import psutil
 from pxed.boot.endpoint import Endpoint
 from pxed.errors import HostError
 from pxed.inventory.model import Server
+from pxed.server import udp
 
 DEFAULT_MTU = 1500
 
@@ -110,10 +111,9 @@ def _is_loopback(name: str, stats: Mapping[str, Any]) -> bool:
 
 def check_names(wanted: Sequence[str]) -> None:
     """HostError when an interface of the inventory does not exist."""
-    existing = {name for _, name in socket.if_nameindex()}
+    existing = udp.names()
     missing = [name for name in wanted if name not in existing]
     if missing:
         raise HostError(
-            f"server.interfaces names {', '.join(missing)}, which this host does not have: it has "
-            f"{', '.join(sorted(existing))}"
+            f"server.interfaces names {', '.join(missing)}, which this host does not have: it has {', '.join(existing)}"
         )

@@ -46,8 +46,6 @@ def open_all(server: Server, handed: dict[str, list[socket.socket]]) -> Sockets:
     except HostError:
         sockets.close()
         raise
-    for sock in sockets.dhcp + sockets.bootserver + sockets.tftp:
-        udp.prepare(sock)
     return sockets
 
 
@@ -61,6 +59,8 @@ def _handed(handed: dict[str, list[socket.socket]], name: str, port: int) -> lis
                 f"systemd handed over port {actual} for {name}, but the inventory says {port}: make them the same "
                 f"(systemctl edit the socket unit of {name}, or the inventory's server section)"
             )
+        if sock.type == socket.SOCK_DGRAM:
+            udp.prepare(sock)
         sock.setblocking(False)
     return sockets
 

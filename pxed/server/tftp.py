@@ -16,7 +16,7 @@ from pxed.events import Emit
 from pxed.server.tftp_events import Reporter, Who
 from pxed.server.tftp_files import Resolve, TftpClient
 from pxed.server.tftp_sessions import Session, Sessions
-from pxed.server.tftp_socket import Arrival, allow_descriptors, answer, open_pair, prepare_listener, receive
+from pxed.server.tftp_socket import Arrival, allow_descriptors, answer, open_pair, receive
 from pxed.tftp.admission import WAIT, Admission, Client
 from pxed.tftp.blocks import Blocks, ChunkCache
 from pxed.tftp.negotiate import Limits, Refusal, is_netascii, negotiate
@@ -97,8 +97,7 @@ class TftpServer:
         return len(self._sessions)
 
     def attach(self, sock: socket.socket) -> None:
-        """Serve a bound UDP socket. It belongs to the server from now on."""
-        prepare_listener(sock)
+        """Serve a bound socket, prepared by udp.prepare(). It belongs to the server from now on."""
         self._listeners.append(sock)
         self._loop.add_reader(sock.fileno(), self._on_request, sock)
 

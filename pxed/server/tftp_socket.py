@@ -5,6 +5,7 @@ Numbers that Python 3.11 does not name are those of <linux/in.h>, <linux/udp.h> 
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import resource
 import secrets
@@ -13,17 +14,12 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-IP_PKTINFO = 8
-IP_MTU_DISCOVER = 10
-IP_PMTUDISC_DONT = 0
-UDP_SEGMENT = 103
-SO_RCVBUFFORCE = 33
+from pxed.server import udp
 
-REQUEST_BUFFER = 4 << 20  # bytes: a rack that starts at once (T15)
+UDP_SEGMENT = 103
 MAX_SEGMENTS = 64  # UDP_MAX_SEGMENTS of kernels before 6.9
 MAX_DATAGRAM = 65507  # bytes of payload of an IPv4 datagram
 
-_PKTINFO = struct.Struct("=i4s4s")  # struct in_pktinfo: ifindex, local address to answer from, destination
 _SEGMENT_ERRORS = frozenset({errno.EIO, errno.EINVAL, errno.EOPNOTSUPP, errno.ENOPROTOOPT, errno.EMSGSIZE})
 
 
@@ -38,37 +34,23 @@ class Arrival:
     ifindex: int
 
 
-def prepare_listener(sock: socket.socket) -> None:
-    """Make a bound UDP socket tell where each datagram came in, and hold a burst of requests."""
-    sock.setblocking(False)
-    sock.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
-    sock.setsockopt(socket.IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DONT)
-    try:
-        sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, REQUEST_BUFFER)
-    except PermissionError:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, REQUEST_BUFFER)  # up to net.core.rmem_max
-
-
 def receive(sock: socket.socket) -> Arrival | None:
     """The next datagram, None when there is none."""
     try:
-        datagram, ancillary, _, (address, port) = sock.recvmsg(2048, 64)
+        datagram, ancillary, _, (address, port) = sock.recvmsg(udp.LARGEST_DATAGRAM, udp.ANCILLARY)
     except OSError:  # nothing there, or the ICMP error of an answer sent before
         return None
-    for level, kind, data in ancillary:
-        if level == socket.IPPROTO_IP and kind == IP_PKTINFO:
-            ifindex, local, destination = _PKTINFO.unpack(data[: _PKTINFO.size])
-            return Arrival(datagram, address, port, socket.inet_ntoa(local) if local == destination else "", ifindex)
-    return Arrival(datagram, address, port, "", 0)
+    if not ancillary:
+        return Arrival(datagram, address, port, "", 0)
+    ifindex, local, destination = udp.PKTINFO.unpack(ancillary[0][2])
+    return Arrival(datagram, address, port, socket.inet_ntoa(local) if local == destination else "", ifindex)
 
 
 def answer(sock: socket.socket, arrival: Arrival, datagram: bytes) -> None:
     """Send from the listening socket, out of the interface and from the address that was asked. May be lost."""
-    info = _PKTINFO.pack(arrival.ifindex, socket.inet_aton(arrival.local_address), bytes(4))
-    try:
-        sock.sendmsg([datagram], [(socket.IPPROTO_IP, IP_PKTINFO, info)], 0, (arrival.address, arrival.port))
-    except OSError:
-        return
+    with contextlib.suppress(OSError):
+        client = (arrival.address, arrival.port)
+        udp.send(sock, datagram, client, arrival.ifindex, socket.inet_aton(arrival.local_address))
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +113,7 @@ def _bind_fresh(sock: socket.socket, address: str, ports: tuple[int, int] | None
 
 def _udp_socket() -> socket.socket:
     sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
-    sock.setsockopt(socket.IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DONT)  # Q33
+    sock.setsockopt(socket.IPPROTO_IP, udp.IP_MTU_DISCOVER, udp.IP_PMTUDISC_DONT)  # Q33
     return sock
 
 

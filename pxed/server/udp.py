@@ -20,10 +20,12 @@ from pxed.errors import HostError
 RECEIVE_BUFFER = 4 << 20  # bytes: a rack that powers on at once sends all its DISCOVERs in the same second
 LARGEST_DATAGRAM = 2048  # bytes; the rest of a longer one is cut off, and then it does not decode
 _INDEX = struct.Struct("@i")
-_PKTINFO = struct.Struct("@i4s4s")
-_ANCILLARY = socket.CMSG_SPACE(_PKTINFO.size)
-IP_PKTINFO = 8  # not in Python 3.11's socket module
+PKTINFO = struct.Struct("@i4s4s")  # struct in_pktinfo: interface index, our address, the datagram's destination
+ANCILLARY = socket.CMSG_SPACE(PKTINFO.size)
+# <linux/in.h> and <asm-generic/socket.h>: not in Python 3.11's socket module
+IP_PKTINFO = 8
 IP_MTU_DISCOVER, IP_PMTUDISC_DONT = 10, 0
+SO_RCVBUFFORCE = 33
 
 
 # As received: the bytes; the source; the interface's index; our address that it reached, which for a broadcast is the
@@ -37,11 +39,11 @@ def bind(port: int, interface: str | None = None, address: str = "0.0.0.0") -> s
     try:
         if interface is not None:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, interface.encode() + b"\0")
+        prepare(sock)  # before a datagram can come in: IP_PKTINFO is noted as it is queued
         sock.bind((address, port))
     except OSError as error:
         sock.close()
         raise explain_bind("UDP", port, interface, error) from error
-    prepare(sock)
     return sock
 
 
@@ -54,7 +56,7 @@ def prepare(sock: socket.socket) -> None:
     sock.setsockopt(socket.IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DONT)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
     with contextlib.suppress(OSError):  # over net.core.rmem_max, where CAP_NET_ADMIN was given
-        sock.setsockopt(socket.SOL_SOCKET, 33, RECEIVE_BUFFER)  # SO_RCVBUFFORCE
+        sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BUFFER)
 
 
 def device_of(sock: socket.socket) -> str | None:
@@ -64,7 +66,7 @@ def device_of(sock: socket.socket) -> str | None:
 
 def receive(sock: socket.socket) -> Datagram:
     """The next datagram; BlockingIOError when there is none."""
-    data, ancillary, _flags, source = sock.recvmsg(LARGEST_DATAGRAM, _ANCILLARY)
+    data, ancillary, _flags, source = sock.recvmsg(LARGEST_DATAGRAM, ANCILLARY)
     if not ancillary:
         return data, source, 0, b"\0\0\0\0"
     value = ancillary[0][2]  # IP_PKTINFO is the only one that was asked for
@@ -78,7 +80,7 @@ def send(sock: socket.socket, data: bytes, destination: tuple[str, int], ifindex
 
 @lru_cache(maxsize=1024)
 def _sender(ifindex: int, address: bytes) -> tuple[tuple[int, int, bytes]]:
-    return ((socket.IPPROTO_IP, IP_PKTINFO, _PKTINFO.pack(ifindex, address, b"\0\0\0\0")),)
+    return ((socket.IPPROTO_IP, IP_PKTINFO, PKTINFO.pack(ifindex, address, b"\0\0\0\0")),)
 
 
 def explain_bind(protocol: str, port: int, interface: str | None, error: OSError) -> HostError:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pxed.assets.library import Library
 from pxed.events import Event, Kind
+from pxed.server import udp
 from pxed.server.tftp import Settings, TftpServer
 from pxed.server.tftp_files import Files
 from pxed.tftp.packet import Packet, Rrq, decode, encode
@@ -64,6 +65,7 @@ async def serving(tmp_path: Path, settings: Settings | None = None, address: str
     root = tmp_path / "loaders"
     root.mkdir(exist_ok=True)
     sock = bound(address)
+    udp.prepare(sock)
 
     def emit(event: Event) -> None:
         site.emit(event)
