@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pxed.inventory.model import Server
+
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
@@ -27,3 +29,8 @@ class Endpoint:
         """Port 69 is left out: some iPXE builds of the field parse no port in a tftp URL."""
         port = "" if self.tftp_port == 69 else f":{self.tftp_port}"
         return f"tftp://{self.address}{port}"
+
+
+def endpoint_at(address: str, server: Server, interface: str = "") -> Endpoint:
+    """The endpoint at one of our addresses, with the ports of the inventory."""
+    return Endpoint(address, server.http.port, interface, server.tftp.port)

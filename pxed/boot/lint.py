@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
 from pxed.boot.cmdline import check_length, faults, kernel_command_line
-from pxed.boot.endpoint import Endpoint
+from pxed.boot.endpoint import Endpoint, endpoint_at
 from pxed.boot.images import boot_files
 from pxed.errors import Problem
 from pxed.inventory.lookup import Identity, Match, resolve
@@ -20,7 +20,7 @@ _ANYBODY = Identity(mac=_ANY_MAC, uuid=b"\xff" * 16, serial="x" * 20, arch="loon
 
 def command_line_problems(inventory: Inventory) -> list[Problem]:
     """Every profile, as it is and as machines override it, checked with its longest machine name and address."""
-    endpoint = Endpoint("255.255.255.255", inventory.server.http.port)
+    endpoint = endpoint_at("255.255.255.255", inventory.server)
     return [
         Problem(inventory.path, 0, 0, key, sentence)
         for key, name, profile in _uses(inventory)

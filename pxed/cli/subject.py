@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 
-from pxed.boot.endpoint import Endpoint
+from pxed.boot.endpoint import Endpoint, endpoint_at
 from pxed.errors import PxedError
 from pxed.inventory.lookup import Identity, by_name
 from pxed.inventory.model import Inventory, Machine, Server
@@ -49,6 +49,6 @@ def local_endpoint(server: Server, address: str) -> Endpoint:
         interfaces.refresh()
         return interfaces.first_endpoint()
     try:
-        return Endpoint(str(IPv4Address(address)), server.http.port, "", server.tftp.port)
+        return endpoint_at(str(IPv4Address(address)), server)
     except ValueError:
         raise PxedError(f"--address {address!r} is no IPv4 address") from None

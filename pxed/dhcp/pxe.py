@@ -14,8 +14,8 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import NamedTuple
 
-from pxed.architecture import HTTP_BOOT, Architecture
-from pxed.dhcp.codes import IpxeOption, MessageType, Option, PxeOption
+from pxed.architecture import Architecture
+from pxed.dhcp.codes import IpxeOption, PxeOption
 from pxed.dhcp.message import SHARED_OPTION_AREAS, ZERO_ADDRESS, Message, options_around, parse_options
 from pxed.errors import DecodeError
 
@@ -161,10 +161,6 @@ def is_machine_identifier(value: bytes) -> bool:
     return len(value) == 17 and value[0] == 0
 
 
-def is_http_boot(client: Client) -> bool:
-    return client.stage is Stage.HTTP or bool(client.architectures and client.architectures[0] in HTTP_BOOT)
-
-
 def _features(etherboot: bytes) -> frozenset[int]:
     """The tags in option 175 whose value is not zero. Vendors cut it short: what can be read counts."""
     tags: dict[int, bytes] = {}
@@ -182,18 +178,3 @@ def _boot_item(vendor_options: bytes) -> bytes | None:
         return None
     item = tags.get(PxeOption.BOOT_ITEM)
     return item if item is not None and len(item) == 4 else None
-
-
-__all__ = [
-    "BootRequest",
-    "Client",
-    "MessageType",
-    "NoBootRequest",
-    "Option",
-    "Stage",
-    "boot_request",
-    "classify",
-    "is_http_boot",
-    "is_ipxe_user_class",
-    "is_machine_identifier",
-]

@@ -22,7 +22,7 @@ from pxed.dhcp.codes import (
     PxeOption,
 )
 from pxed.dhcp.message import MINIMUM_SIZE, ZERO_ADDRESS, Message, encode_option
-from pxed.dhcp.pxe import HTTP_CLIENT, PXE_CLIENT, is_machine_identifier
+from pxed.dhcp.pxe import HTTP_CLIENT, is_machine_identifier
 
 LONGEST_FILE = 127  # bytes in the `file` field, its NUL left out
 SHARED_BLOCKS = 16384  # option blocks kept: one per distinct answer, whatever the number of requests
@@ -33,7 +33,6 @@ BYPASS = bytes((PxeOption.DISCOVERY_CONTROL, 1, 8))
 # What the boot ROM of a Raspberry Pi looks for: a prompt, and a menu entry of this very name (Q23: smee, ltsp 415).
 RASPBERRY_PI = b"\x06\x01\x03\x0a\x04\x00PXE\x09\x14\x00\x00\x11Raspberry Pi Boot"
 
-_AFTER_FLAGS = struct.Struct("!4s4s4s4s16s64s128s4s")
 _USUAL_FLAGS = frozenset((b"\0\0", b"\x80\0"))
 _BROADCAST = b"\0\0\x80\0"  # secs 0, and the flag
 _NO_ADDRESSES = bytes(8)  # ciaddr, yiaddr
@@ -61,37 +60,29 @@ class Block(NamedTuple):
 
 def encode_reply(request: Message, answer: Answer) -> bytes:
     """The reply's datagram."""
-    block = _block(answer)
+    common = template(request, answer)
     is_ack = answer.message_type == MessageType.ACK
     # An offer without an address can only be broadcast; a relay goes by this flag and yiaddr (RFC 2131 4.1), and iPXE
     # does not set it. dnsmasq does the same.
     flags = request.flags if is_ack else request.flags | BROADCAST_FLAG
     echo = request.options.get(97, b"")
-    relay = request.options.get(82)
     return b"".join(
         (
             _BEFORE_CIADDR.pack(Op.BOOTREPLY, request.htype, request.hlen, request.hops, request.xid, 0, flags),
-            _AFTER_FLAGS.pack(
-                request.ciaddr if is_ack else ZERO_ADDRESS,
-                ZERO_ADDRESS,  # a ProxyDHCP server gives no addresses
-                answer.address,
-                request.giaddr,
-                request.chaddr,
-                block.sname,
-                block.file,
-                MAGIC_COOKIE,
-            ),
-            block.head,
+            request.ciaddr if is_ack else ZERO_ADDRESS,
+            ZERO_ADDRESS,  # yiaddr: a ProxyDHCP server gives no addresses
+            common.address,
+            request.giaddr,
+            request.chaddr,
+            common.middle,
             b"\x61\x11" + echo if is_machine_identifier(echo) else b"",
-            block.tail,
-            encode_option(Option.RELAY_AGENT_INFORMATION, relay) if relay is not None else b"",
-            b"\xff",
+            common.end,
         )
     ).ljust(MINIMUM_SIZE, b"\0")
 
 
 class Template(NamedTuple):
-    """An OFFER but for what it echoes."""
+    """A reply but for the header's first fields and what it echoes."""
 
     address: bytes
     middle: bytes  # sname, file, the options before option 97
@@ -99,7 +90,7 @@ class Template(NamedTuple):
 
 
 def template(request: Message, answer: Answer) -> Template:
-    """What the OFFERs to all requests have in common that differ from `request` in header and option 97 only."""
+    """What the replies to all requests have in common that differ from `request` in header and option 97 only."""
     block = _block(answer)
     relay = request.options.get(82)
     echoed = encode_option(Option.RELAY_AGENT_INFORMATION, relay) if relay is not None else b""
@@ -168,15 +159,3 @@ def _block(answer: Answer) -> Block:
     as_option = answer.vendor_class == HTTP_CLIENT or not in_field
     tail = encode_option(Option.BOOTFILE_NAME, name + b"\0") if as_option else b""
     return Block(server_name, name if in_field else b"", head, tail)
-
-
-__all__ = [
-    "BYPASS",
-    "HTTP_CLIENT",
-    "PXE_CLIENT",
-    "RASPBERRY_PI",
-    "Answer",
-    "destination",
-    "encode_reply",
-    "vendor_options",
-]

@@ -17,7 +17,7 @@ from uuid import UUID
 
 from jinja2 import Template
 
-from pxed.boot.endpoint import Endpoint
+from pxed.boot.endpoint import Endpoint, endpoint_at
 from pxed.errors import ConfigError, Problem, PxedError
 from pxed.ignition.template import TemplateFaultError, compile_template, has_syntax, render_template
 from pxed.inventory.lookup import Identity, Match, resolve
@@ -148,7 +148,7 @@ def _compile(body: bytes, path: Path) -> _Raw | _Templated:
 
 def _render_all(inventory: Inventory, configs: Mapping[Path, _Raw | _Templated], root: Path) -> Iterator[Problem]:
     """A problem for each machine whose template does not give it a config."""
-    endpoint = Endpoint("255.255.255.255", inventory.server.http.port)
+    endpoint = endpoint_at("255.255.255.255", inventory.server)
     if not any(isinstance(config, _Templated) for config in configs.values()):
         return
     for machine in inventory.machines.values():

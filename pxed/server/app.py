@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 from pxed.assets.library import Library
-from pxed.boot.endpoint import Endpoint
+from pxed.boot.endpoint import endpoint_at
 from pxed.boot.script import entry_script
 from pxed.dhcp.codes import BOOT_SERVER_PORT, SERVER_PORT
 from pxed.events import Event, Kind, Level
@@ -146,8 +146,7 @@ class Daemon:
 
     def _autoexec(self, address: str) -> str:
         """iPXE's autoexec.ipxe for a client that reached us at `address`."""
-        server = self.live.snapshot.inventory.server
-        return entry_script(Endpoint(address, server.http.port, "", server.tftp.port))
+        return entry_script(endpoint_at(address, self.live.snapshot.inventory.server))
 
     def _who(self, address: str) -> tuple[str, str]:
         """The machine (the inventory's name or "") and the MAC at an address."""

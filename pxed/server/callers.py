@@ -13,7 +13,7 @@ from typing import Protocol
 from aiohttp import web
 
 from pxed.architecture import KNOWN_NAMES, name_of_ipxe
-from pxed.boot.endpoint import Endpoint
+from pxed.boot.endpoint import Endpoint, endpoint_at
 from pxed.inventory.lookup import Identity, find
 from pxed.inventory.model import Inventory, Machine
 from pxed.inventory.scalars import parse_mac, parse_uuid
@@ -46,8 +46,7 @@ def caller_of(request: web.BaseRequest, inventory: Inventory, clients: ClientMap
     transport = request.transport
     peer = transport.get_extra_info("peername") if transport else None
     local = transport.get_extra_info("sockname") if transport else None
-    server = inventory.server
-    endpoint = Endpoint(local[0] if local else "0.0.0.0", server.http.port, "", server.tftp.port)
+    endpoint = endpoint_at(local[0] if local else "0.0.0.0", inventory.server)
     address = str(peer[0]) if peer else ""
     mac = clients.mac_of(address) if address else ""
     return Caller(address, endpoint, name_by_mac(inventory, clients, mac), mac)

@@ -10,7 +10,7 @@ from typing import Any
 
 import psutil
 
-from pxed.boot.endpoint import Endpoint
+from pxed.boot.endpoint import Endpoint, endpoint_at
 from pxed.errors import HostError
 from pxed.inventory.model import Server
 from pxed.server import udp
@@ -79,17 +79,14 @@ class Interfaces:
     def first_endpoint(self) -> Endpoint:
         """The endpoint to name where no request says which: 127.0.0.1 on a host without any address."""
         addresses = [address for interface in self._served.values() for address in interface.addresses]
-        return self._make(addresses[0] if addresses else "127.0.0.1", "")
+        return endpoint_at(addresses[0] if addresses else "127.0.0.1", self._server)
 
     def _find(self, ifindex: int, address: str) -> Endpoint | None:
         interface = self._by_address.get(address)
         if interface is None and ifindex in self._served and self._served[ifindex].addresses:
             interface = self._served[ifindex]
             address = interface.addresses[0]
-        return None if interface is None else self._make(address, interface.name)
-
-    def _make(self, address: str, name: str) -> Endpoint:
-        return Endpoint(address, self._server.http.port, name, self._server.tftp.port)
+        return None if interface is None else endpoint_at(address, self._server, interface.name)
 
 
 def _interfaces(wanted: Sequence[str]) -> list[Interface]:

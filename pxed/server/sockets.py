@@ -97,6 +97,3 @@ def _refuse_strangers(handed: dict[str, list[socket.socket]]) -> None:
             f"systemd handed over sockets named {', '.join(strangers)}: "
             f"FileDescriptorName= must be one of {', '.join(NAMES)}"
         )
-
-
-__all__ = ["NAMES", "Sockets", "open_all"]

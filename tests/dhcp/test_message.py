@@ -112,9 +112,10 @@ def test_any_message_survives_encoding_and_decoding(options, fields):
 def test_any_bytes_decode_or_raise_decode_error(data):
     for datagram in (data, raw(data)):
         try:
-            decode(datagram)
+            decoded = decode(datagram)
         except DecodeError:
             continue
+        assert isinstance(decoded, Message)
 
 
 IDENTIFIER = b"\x61\x11\x00" + bytes(range(16))

@@ -5,7 +5,8 @@ from scapy.layers.dhcp import BOOTP, DHCP
 
 from pxed.dhcp.codes import MessageType
 from pxed.dhcp.message import decode
-from pxed.dhcp.reply import BYPASS, HTTP_CLIENT, PXE_CLIENT, Answer, destination, encode_reply, vendor_options
+from pxed.dhcp.pxe import HTTP_CLIENT, PXE_CLIENT
+from pxed.dhcp.reply import BYPASS, Answer, destination, encode_reply, vendor_options
 from tests.dhcp.test_message import message
 
 US = bytes((10, 77, 0, 2))
