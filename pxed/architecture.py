@@ -88,6 +88,11 @@ def name_of(number: int) -> str:
         return f"arch-{number}"
 
 
+def without_http(number: int) -> int:
+    """What the iPXE that UEFI HTTP Boot loaded says: the same architecture, started by PXE."""
+    return Architecture[Architecture(number).name.removesuffix("_HTTP")] if number in HTTP_BOOT else number
+
+
 # iPXE's ${buildarch} and ${platform} -> our name.
 _IPXE_CPU = {
     "i386": "i386", "x86_64": "x86_64", "arm32": "arm", "arm64": "arm64",

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from pxed.architecture import HTTP_BOOT, Architecture, name_of
+from pxed.architecture import HTTP_BOOT, name_of, without_http
 from pxed.assets.library import Library
 from pxed.boot.cmdline import has_ignition, ignition_url
 from pxed.boot.decide import Discovery, Offer
@@ -30,12 +30,6 @@ from pxed.server.live import Snapshot
 from pxed.server.load import load_snapshot
 from pxed.server.respond import Outcome, respond
 
-_IPXE_ARCHITECTURE: dict[int, int] = {
-    Architecture.X64_UEFI_HTTP: Architecture.X64_UEFI,
-    Architecture.X86_UEFI_HTTP: Architecture.X86_UEFI,
-    Architecture.ARM64_UEFI_HTTP: Architecture.ARM64_UEFI,
-    Architecture.ARM32_UEFI_HTTP: Architecture.ARM32_UEFI,
-}
 _EXAMPLE_ADDRESS = "192.0.2.1"  # RFC 5737: the DHCP server's part, which pxed does not know
 
 
@@ -92,7 +86,7 @@ def _firmware_steps(snapshot: Snapshot, subject: Subject, endpoint: Endpoint, ar
 
 
 def _ipxe_steps(snapshot: Snapshot, subject: Subject, endpoint: Endpoint, arch: int) -> Iterator[Step]:
-    packet = discover(subject.mac, subject.uuid, _IPXE_ARCHITECTURE.get(arch, arch), ipxe=True)
+    packet = discover(subject.mac, subject.uuid, without_http(arch), ipxe=True)
     outcome = _respond(snapshot, packet, SERVER_PORT, ("0.0.0.0", CLIENT_PORT), endpoint)
     yield _packet_step("ipxe", f"DISCOVER on port 67 by iPXE ({name_of(arch)})", outcome)
     yield from _content_steps(snapshot, subject, endpoint, arch)
@@ -100,7 +94,7 @@ def _ipxe_steps(snapshot: Snapshot, subject: Subject, endpoint: Endpoint, arch: 
 
 def _content_steps(snapshot: Snapshot, subject: Subject, endpoint: Endpoint, arch: int) -> Iterator[Step]:
     """The script, and every file it makes the machine fetch."""
-    identity = subject.identity(name_of(_IPXE_ARCHITECTURE.get(arch, arch)))
+    identity = subject.identity(name_of(without_http(arch)))
     match = resolve(snapshot.inventory, identity)
     page = page_for(snapshot.inventory, match, identity, endpoint)
     yield Step("script", "GET /boot.ipxe?mac=...", page.script.rstrip(), page.problem or match.reason, not page.problem)
