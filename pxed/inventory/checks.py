@@ -9,9 +9,9 @@ from typing import Any
 
 from pxed.inventory.draft import Draft, Listed
 from pxed.inventory.messages import Complaint
-from pxed.inventory.model import Boot, Image, Profile
+from pxed.inventory.model import Boot, FlatcarImage, Image, Profile
 from pxed.inventory.places import KeyPath
-from pxed.inventory.profile import CONFIG_FILES, CONFIG_SOURCES, with_overrides
+from pxed.inventory.profile import CONFIG_FILES, CONFIG_SOURCES, named_files, with_overrides
 from pxed.inventory.scalars import base_name, nearest, quote
 from pxed.inventory.selectors import Compiled
 
@@ -29,7 +29,7 @@ def checks(draft: Draft, selectors: dict[int, Compiled]) -> Iterator[Complaint]:
 def _all(draft: Draft, selectors: dict[int, Compiled]) -> Iterator[Complaint]:
     yield from _server(draft)
     for name, image in draft.images.items():
-        yield from _image(("images", name), image)
+        yield from _image(("images", name), image, draft)
     for name, profile in draft.profiles.items():
         path: KeyPath = ("profiles", name)
         if name in POLICIES:
@@ -51,10 +51,11 @@ def _server(draft: Draft) -> Iterator[Complaint]:
         )
 
 
-def _image(path: KeyPath, image: Image) -> Iterator[Complaint]:
+def _image(path: KeyPath, image: Image, draft: Draft) -> Iterator[Complaint]:
     if image.kernel is None and image.flatcar is None:
         yield Complaint(path, "has neither kernel nor flatcar, expected one of them", at_key=True, absence=True)
     if image.flatcar is not None:
+        yield from _flatcar((*path, "flatcar"), image.flatcar, draft)
         for name in ("kernel", "initrd"):
             if getattr(image, name):
                 yield Complaint(
@@ -74,6 +75,25 @@ def _image(path: KeyPath, image: Image) -> Iterator[Complaint]:
                 f"both would be /images/{path[-1]}/{name}",
             )
         seen.setdefault(name, reference)
+
+
+def _flatcar(path: KeyPath, flatcar: FlatcarImage, draft: Draft) -> Iterator[Complaint]:
+    """The version fits the channel; what is staged can be staged."""
+    if flatcar.version.startswith("current-") and flatcar.channel != "lts":
+        yield Complaint(
+            (*path, "version"), f"found {flatcar.version} of {flatcar.channel}, expected current: only lts has years"
+        )
+    if not flatcar.follows and (flatcar.canary or flatcar.percent):
+        yield Complaint(
+            (*path, "canary" if flatcar.canary else "percent"),
+            f"found it beside version: {flatcar.version}, expected version: current: a pinned version has no successor",
+            at_key=True,
+        )
+    for position, name in enumerate(flatcar.canary):
+        if name not in draft.machines:
+            yield Complaint(
+                (*path, "canary", position), f"found {quote(name)}, expected a machine{nearest(name, draft.machines)}"
+            )
 
 
 def _profile(draft: Draft, path: KeyPath, given: Given, effective: Profile, of: str = "") -> Iterator[Complaint]:
@@ -112,11 +132,10 @@ def _one_of(path: KeyPath, given: Given, names: tuple[str, ...]) -> Iterator[Com
 
 
 def _files(path: KeyPath, given: Given) -> Iterator[Complaint]:
-    for name in CONFIG_FILES:
-        file = given.get(name)
-        fault = _unreadable(file) if file is not None else ""
+    for place, file in named_files(given).items():
+        fault = _unreadable(file)
         if fault:
-            yield Complaint((*path, name), f"found {quote(str(file), limit=200)}, expected a readable file: {fault}")
+            yield Complaint((*path, *place), f"found {quote(str(file), limit=200)}, expected a readable file: {fault}")
 
 
 def _unreadable(file: Path) -> str:

@@ -23,6 +23,8 @@ from pxed.inventory.yamltext import Plain
 
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,17}")
 _TRUTH = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+_MIRROR_URL = re.compile(r"https?://[^\s?#\"<>{}/][^\s?#\"<>{}]*")
+_UNITS = {"m": 60, "h": 3600, "d": 86400}
 _Item = TypeVar("_Item")
 
 
@@ -147,6 +149,45 @@ def _version(value: str) -> str:
     return value
 
 
+def _mirror_url(value: str) -> str:
+    scalars.word(value)
+    if _MIRROR_URL.fullmatch(value.replace("{channel}", "channel", 1)) is None:
+        raise expected(value, "an http or https URL such as http://mirror.example/flatcar/{channel}")
+    return value.rstrip("/")
+
+
+def _interval(value: Any) -> Any:
+    """Seconds; 0 for off."""
+    if not isinstance(value, str):
+        return value
+    if value == "off":
+        return 0
+    found = re.fullmatch(r"([1-9][0-9]{0,5})([mhd])", value)
+    if not found:
+        raise expected(value, "off, or a time such as 30m, 6h or 1d")
+    return int(found[1]) * _UNITS[found[2]]
+
+
+def _fingerprint(value: str) -> str:
+    compact = value.replace(" ", "").upper()
+    if re.fullmatch(r"[0-9A-F]{40}|[0-9A-F]{64}", compact) is None:
+        raise expected(value, "the fingerprint of an OpenPGP primary key: 40 hexadecimal digits")
+    return compact
+
+
+def _oem_files(value: Any, info: ValidationInfo) -> Any:
+    if not isinstance(value, dict):
+        raise expected(value, "a mapping of paths in the initrd to files")
+    return {_oem_path(path): _beside(file, info) for path, file in value.items()}
+
+
+def _oem_path(value: str) -> str:
+    path = value.removeprefix("/")
+    if not path or any(part in ("", ".", "..") for part in path.split("/")) or not path.isprintable():
+        raise expected(value, "a path in the initrd such as usr/share/oem/bin/setup")
+    return path
+
+
 def untyped(value: Any) -> Any:
     """Values of `vars`: a quoted scalar is text; unquoted ones are whole numbers, true, false, nothing or text."""
     kind = type(value)
@@ -236,5 +277,18 @@ Template = Annotated[Path, BeforeValidator(_beside), WithJsonSchema(_WORD)]
 IgnitionUrl = Annotated[str, AfterValidator(_ignition_url)]
 Disk = Annotated[str, AfterValidator(_disk)]
 FlatcarVersion = Annotated[str, AfterValidator(_version)]
+MirrorUrl = Annotated[str, AfterValidator(_mirror_url)]
+Interval = Annotated[
+    int,
+    BeforeValidator(_interval),
+    WithJsonSchema({"type": "string", "pattern": "^(off|[1-9][0-9]*[mhd])$", "default": "6h"}),
+]
+Fingerprint = Annotated[str, AfterValidator(_fingerprint)]
+Names = Annotated[tuple[Name, ...], BeforeValidator(_listed), AfterValidator(_once), _list_of(_WORD)]
+OemFiles = Annotated[
+    dict[str, Path],
+    BeforeValidator(_oem_files),
+    WithJsonSchema({"type": "object", "additionalProperties": {"type": "string"}}),
+]
 State = Annotated[str, AfterValidator(_state)]
 Vars = Annotated[dict[str, Any], BeforeValidator(_vars), WithJsonSchema({"type": "object"})]

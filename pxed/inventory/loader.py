@@ -20,7 +20,7 @@ from pxed.inventory.draft import Draft, Listed, drafted
 from pxed.inventory.messages import Complaint
 from pxed.inventory.model import Group, Inventory, Machine, Profile, Server
 from pxed.inventory.places import Marked, dotted, path_of
-from pxed.inventory.profile import CONFIG_FILES, with_overrides
+from pxed.inventory.profile import named_files, with_overrides
 from pxed.inventory.unsupported import unsupported
 from pxed.inventory.yamltext import Faulty, read, read_marked
 
@@ -149,5 +149,5 @@ def _sources(draft: Draft, path: Path) -> tuple[Path, ...]:
     overriding = [listed.overrides for listed in draft.machines.values() if listed.overrides]
     for given in (*[profile.given() for profile in draft.profiles.values()], *overriding):
         install = given["install"].given() if "install" in given else {}
-        files.update(dict.fromkeys(one[name] for one in (given, install) for name in CONFIG_FILES if name in one))
+        files.update(dict.fromkeys(file for one in (given, install) for file in named_files(one).values()))
     return tuple(files)

@@ -20,10 +20,12 @@ from pxed.inventory import fields
 from pxed.inventory.fields import Base
 from pxed.inventory.indexes import Indexes
 from pxed.inventory.profile import Boot, Install, Opt43, Profile, Pxe
+from pxed.inventory.releases import FlatcarImage, MirrorSettings
 
 __all__ = [
     "LOADER_KEYS", "Boot", "DhcpMode", "Document", "FlatcarImage", "Group", "HttpSettings", "Image", "Install",
-    "Inventory", "Machine", "MachineEntry", "Opt43", "Profile", "Pxe", "Selector", "Server", "TftpSettings",
+    "Inventory", "Machine", "MachineEntry", "MirrorSettings", "Opt43", "Profile", "Pxe", "Selector", "Server",
+    "TftpSettings",
 ]  # fmt: skip
 
 # Kinds of firmware that have a boot loader of their own.
@@ -79,6 +81,7 @@ class Server(Base):
     )
     tftp: TftpSettings = Field(TftpSettings(), description="The TFTP server.")
     http: HttpSettings = Field(HttpSettings(), description="The HTTP server.")
+    mirror: MirrorSettings = Field(MirrorSettings(), description="The mirror of Flatcar releases.")
     state: fields.State = Field(
         "sqlite", description="Where the state is kept: sqlite (in data_dir) or postgresql://..."
     )
@@ -88,16 +91,6 @@ class Server(Base):
     )
     loaders: dict[LoaderKey, fields.LoaderFile] = Field(
         {}, description="Boot loader files per kind of firmware, instead of the defaults."
-    )
-
-
-class FlatcarImage(Base):
-    """A Flatcar release, mirrored and verified."""
-
-    channel: Literal["stable", "beta", "alpha", "lts"] = Field("stable", description="Release channel.")
-    arch: Literal["amd64", "arm64"] = Field("amd64", description="CPU architecture.")
-    version: fields.FlatcarVersion = Field(
-        "current", description="current, current-YEAR (of lts) or a version such as 4593.2.5."
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -96,6 +96,18 @@ class Profile(Base):
     ignition_url: fields.IgnitionUrl | None = Field(
         None, description="URL of an Ignition config on another server. One of butane, ignition, ignition_url."
     )
+    ignition_base: fields.Template | None = Field(
+        None,
+        description="Config of all machines of the profile, into which the machine's own is merged: Butane when it "
+        "ends in .bu, else Ignition.",
+    )
+    files_dir: fields.Directory | None = Field(
+        None, description="Directory of the local files of Butane configs. Left out: that of the config itself."
+    )
+    oem_files: fields.OemFiles = Field(
+        {},
+        description="Further files of the initrd that pxed makes for the machine: {usr/share/oem/bin/setup: setup.sh}.",
+    )
     ignition_delivery: Literal["url", "embedded"] = Field(
         "url", description="url (the initramfs fetches the config) or embedded (it is part of an initrd)."
     )
@@ -117,6 +129,14 @@ class Profile(Base):
 # A profile names one of these. A machine that overrides one of them thereby drops the profile's.
 CONFIG_FILES = ("butane", "ignition")
 CONFIG_SOURCES = (*CONFIG_FILES, "ignition_url")
+NAMING_FILES = (*CONFIG_FILES, "ignition_base")
+
+
+def named_files(given: Mapping[str, Any]) -> dict[tuple[str, ...], Path]:
+    """The files that a profile's fields name, by the field's place in it."""
+    files: dict[tuple[str, ...], Path] = {(name,): given[name] for name in NAMING_FILES if name in given}
+    files |= {("oem_files", path): file for path, file in given.get("oem_files", {}).items()}
+    return files
 
 
 def with_overrides(profile: Profile, overrides: Mapping[str, object]) -> Profile:

@@ -12,7 +12,7 @@ from typing import Any
 from pxed.inventory.draft import Draft
 from pxed.inventory.fields import Base
 from pxed.inventory.messages import Complaint
-from pxed.inventory.model import Image, Profile, Server
+from pxed.inventory.model import Profile, Server
 from pxed.inventory.places import KeyPath
 from pxed.inventory.profile import Boot
 
@@ -36,21 +36,8 @@ def _is(*values: object) -> Callable[[Any], bool]:
 
 
 ROWS = (
-    Row(
-        Image,
-        "flatcar",
-        _given,
-        "mirroring Flatcar is not supported yet: give kernel and initrd, URLs or files",
-    ),
     Row(Profile, "boot", _is(Boot.INSTALL), "installing to disk is not supported yet: use boot: memory or boot: local"),
     Row(Profile, "install", _given, "installing to disk is not supported yet: remove install"),
-    Row(
-        Profile,
-        "butane",
-        _given,
-        "Butane configs are not supported yet: give the ignition config that it makes",
-    ),
-    Row(Profile, "ignition_delivery", _is("embedded"), "embedding the Ignition config is not supported yet: use url"),
     Row(Profile, "ignition_access", _is("token", "once"), "guarding the config is not supported yet: use open"),
     Row(Server, "state", lambda value: value != "sqlite", "PostgreSQL is not supported yet: use sqlite"),
 )
@@ -60,8 +47,6 @@ def unsupported(draft: Draft) -> Iterator[Complaint]:
     """Every use of a row's field."""
     if draft.server is not None:
         yield from _uses(Server, draft.server.given(), ("server",))
-    for name, image in draft.images.items():
-        yield from _uses(Image, image.given(), ("images", name))
     for name, profile in draft.profiles.items():
         yield from _uses(Profile, profile.given(), ("profiles", name))
     for name, listed in draft.machines.items():

@@ -135,12 +135,21 @@ FAULTS = [
     ("the same under a group's profile", P + "groups: [{match: {serial: '*'}, profile: p}]\nmachines: {a: {serial: A, boot: ▶memory}}", "machines.a.boot", "(with profile p)"),
     ("an override with an unknown image", I + P + "machines: {a: {serial: A, profile: p, image: ▶j}}", "machines.a.image", "expected the name of an image"),
     ("an override with a missing file", P + "machines: {a: {serial: A, profile: p, ignition: ▶absent.ign}}", "machines.a.ignition", "it does not exist"),
+    ("a base config that is missing", P + "machines: {a: {serial: A, profile: p, ignition_base: ▶absent.bu}}", "machines.a.ignition_base", "it does not exist"),
+    ("a further file that is missing", "profiles: {p: {boot: local, oem_files: {usr/x: ▶absent}}}", "profiles.p.oem_files.usr/x", "it does not exist"),
+    ("a further file that climbs", "profiles: {p: {boot: local, oem_files: ▶{../x: absent}}}", "profiles.p.oem_files", "a path in the initrd such as"),
+    ("years of another channel", "images: {a: {flatcar: {channel: beta, version: ▶current-2024}}}", "images.a.flatcar.version", "only lts has years"),
+    ("a canary of a pinned version", "images: {a: {flatcar: {version: 4593.2.5, ▶canary: [m]}}}\nmachines: {m: {serial: A, profile: p}}\n" + P, "images.a.flatcar.canary", "a pinned version has no successor"),
+    ("a share of a pinned version", "images: {a: {flatcar: {version: 4593.2.5, ▶percent: 5}}}", "images.a.flatcar.percent", "a pinned version has no successor"),
+    ("a canary that is no machine", "images: {a: {flatcar: {canary: [▶node2]}}}\nmachines: {node1: {serial: A, profile: p}}\n" + P, "images.a.flatcar.canary[0]", 'expected a machine; did you mean "node1"?'),
+    ("more than all", "images: {a: {flatcar: {percent: ▶101}}}", "images.a.flatcar.percent", "101"),
+    ("a mirror that is no URL", "server: {mirror: {url: ▶ftp://x}}", "server.mirror.url", "an http or https URL such as"),
+    ("a mirror without a host", "server: {mirror: {url: ▶https:///x}}", "server.mirror.url", "an http or https URL such as"),
+    ("an interval without a unit", "server: {mirror: {interval: ▶6}}", "server.mirror.interval", "off, or a time such as 30m, 6h or 1d"),
+    ("a fingerprint that is a key id", "server: {mirror: {fingerprint: ▶E25D9AED0593B34A}}", "server.mirror.fingerprint", "40 hexadecimal digits"),
     # not supported yet
-    ("a Flatcar image", "images: {a: {flatcar: ▶{channel: stable}}}", "images.a.flatcar", "not supported yet: give kernel and initrd"),
-    ("an override with embedded delivery", P + "machines: {a: {serial: A, profile: p, ignition_delivery: ▶embedded}}", "machines.a.ignition_delivery", "not supported yet: use url"),
     ("access by token", "profiles: {p: {boot: local, ignition_access: ▶token}}", "profiles.p.ignition_access", "not supported yet: use open"),
     ("access once", "profiles: {p: {boot: local, ignition_access: ▶once}}", "profiles.p.ignition_access", "not supported yet: use open"),
-    ("a Butane config", "profiles: {p: {boot: local, butane: ▶/etc/passwd}}", "profiles.p.butane", "Butane configs are not supported yet"),
     ("state in PostgreSQL", "server: {state: ▶postgresql://u@h/pxed}", "server.state", "PostgreSQL is not supported yet: use sqlite"),
     ("a disk to install to", "profiles: {p: {boot: local, install: ▶{disk: /dev/sda}}}", "profiles.p.install", "installing to disk is not supported yet"),
 ]  # fmt: skip
@@ -190,11 +199,10 @@ def test_a_release_beside_files_is_refused() -> None:
     ]  # fmt: skip
 
 
-def test_a_release_is_validated_though_it_is_not_supported_yet() -> None:
+def test_a_release_is_validated() -> None:
     found = problems("images: {a: {flatcar: {channel: stabel, arch: x86, version: latest}}}")
     assert [problem.message for problem in found] == [
-        "mirroring Flatcar is not supported yet: give kernel and initrd, URLs or files",
-        'found "stabel", expected stable, beta, alpha or lts; did you mean "stable"?',
+        'found "stabel", expected stable, beta, alpha, lts or edge; did you mean "stable"?',
         'found "x86", expected amd64 or arm64',
         'found "latest", expected current, current-YEAR (of lts) or a version such as 4593.2.5',
     ]
@@ -233,7 +241,7 @@ def test_the_example_of_the_design_is_valid_but_for_what_is_not_supported_yet(tm
     (tmp_path / "worker.bu").write_text("variant: flatcar\n")
     found = problems((Path(__file__).parent / "design.yaml").read_text(), tmp_path / "pxed.yaml")
     assert {problem.key for problem in found} == {
-        "images.flatcar.flatcar", "profiles.worker.butane", "profiles.worker.ignition_access",
+        "profiles.worker.ignition_access",
         "profiles.installer.boot", "profiles.installer.install",
     }  # fmt: skip
     assert all(
