@@ -15,9 +15,15 @@ from pxed.inventory.scalars import expected, single_line, word
 _CONSOLE = re.compile(r"[A-Za-z][A-Za-z0-9._/-]*(?:,[^\s\"]+)?")
 _CONSOLE_OPTIONS = re.compile(r"[0-9]+(?:[noe][0-9]?r?)?")
 _TTY = re.compile(r"[A-Za-z][A-Za-z0-9._/-]*")
-# Flatcar's initrd takes these; auto6, ibft, both, rarp and bootp of dracut stop its boot.
-IP_METHODS = ("none", "off", "dhcp", "dhcp6", "on", "any")
-_IP_FORM = "dhcp, INTERFACE:dhcp or ADDRESS:PEER:GATEWAY:NETMASK:HOSTNAME:INTERFACE:none[:DNS[:DNS]]"
+# Flatcar's initrd takes these (parse-ip-for-networkd.sh); auto6, ibft, both, rarp and bootp of dracut stop its boot.
+_DYNAMIC = ("dhcp", "dhcp6", "on", "any")
+_STATIC = ("none", "off")
+IP_METHODS = (*_STATIC, *_DYNAMIC)
+_IP_FORM = (
+    "dhcp, INTERFACE:dhcp[:MTU[:MAC]], ADDRESS (with netmask= and gateway= in args) or "
+    "ADDRESS:PEER:GATEWAY:NETMASK:HOSTNAME:INTERFACE:none[:DNS[:DNS]]"
+)
+_MAC = re.compile(r"[0-9A-Fa-f]{2}([:-][0-9A-Fa-f]{2}){5}")
 _HOSTNAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
 
 
@@ -94,39 +100,64 @@ def interface(text: str) -> str:
 
 
 def ip(text: str) -> str:
-    """An ip= value in one of the forms that the initrd understands."""
+    """An ip= value in one of the forms that the initrd understands (dracut's ip_to_var())."""
     word(text)
     parts = re.split(r":(?![^\[]*\])", text)  # colons outside the brackets of IPv6 addresses
     if len(parts) == 1:
-        if parts[0] not in IP_METHODS and not _is_address(parts[0]):
+        if not set(text.split(",")) <= set(_DYNAMIC) and not _is_address(text):
             raise expected(text, _IP_FORM)
-    elif len(parts) == 2:
-        _check_interface(text, parts[0])
-        _check_method(text, parts[1])
-    elif 7 <= len(parts) <= 9:
+    elif len(parts) == 2 or parts[1] in _DYNAMIC:
+        _check_dynamic(text, parts)
+    elif len(parts) >= 7:
         _check_static(text, parts)
     else:
         raise expected(text, f"{_IP_FORM}: {len(parts)} parts fit none of these")
     return text
 
 
+def _check_dynamic(text: str, parts: list[str]) -> None:
+    device, method, *rest = parts
+    _check_interface(text, device)
+    _check_method(text, method)
+    if method in _STATIC:
+        raise expected(text, f"an address with the method {method}: {_IP_FORM}")
+    _check_mtu_and_mac(text, rest)
+
+
 def _check_static(text: str, parts: list[str]) -> None:
-    address, peer, gateway, netmask, hostname, device, method, *servers = parts
+    address, peer, gateway, netmask, hostname, device, method, *rest = parts
     _check_method(text, method)
     for label, value in (("address", address), ("peer", peer), ("gateway", gateway)):
         if value and not _is_address(value):
             raise expected(text, f"an IP address as the {label}, not {value!r}")
-    for value in servers:
-        if value and not _is_address(value):
-            raise expected(text, f"an IP address as the name server, not {value!r}")
-    if netmask and not _is_netmask(netmask):
+    if netmask and not _is_netmask(netmask, 128 if ":" in address else 32):
         raise expected(text, f"a netmask such as 255.255.255.0 or a prefix length, not {netmask!r}")
-    if method in ("none", "off") and not (address and netmask):
+    if method in _STATIC and not (address and netmask):
         raise expected(text, f"an address and a netmask with the method {method}")
+    if method in _DYNAMIC and address:
+        raise expected(text, f"no address with the method {method}: the initrd stops at both")
     if hostname and _HOSTNAME.fullmatch(hostname) is None:
         raise expected(text, f"a host name, not {hostname!r}")
     if device:
         _check_interface(text, device)
+    if rest and (rest[0].isdecimal() or len(rest) > 2):
+        _check_mtu_and_mac(text, rest)
+    else:
+        _check_name_servers(text, rest)
+
+
+def _check_name_servers(text: str, servers: list[str]) -> None:
+    for value in servers:
+        if value and not _is_address(value):
+            raise expected(text, f"an IP address as the name server, not {value!r}")
+
+
+def _check_mtu_and_mac(text: str, rest: list[str]) -> None:
+    mtu, mac = (rest[0] if rest else ""), ":".join(rest[1:])
+    if mtu and not (mtu.isascii() and mtu.isdecimal()):
+        raise expected(text, f"an MTU as a number, not {mtu!r}")
+    if mac and _MAC.fullmatch(mac) is None:
+        raise expected(text, f"a MAC address after the MTU, not {mac!r}")
 
 
 def _check_method(text: str, method: str) -> None:
@@ -152,9 +183,9 @@ def _is_address(text: str) -> bool:
     return True
 
 
-def _is_netmask(text: str) -> bool:
+def _is_netmask(text: str, longest: int) -> bool:
     if re.fullmatch(r"[0-9]{1,3}", text):
-        return int(text) <= 128
+        return int(text) <= longest
     try:
         mask = int(IPv4Address(text)) ^ 0xFFFFFFFF
     except AddressValueError:

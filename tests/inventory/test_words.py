@@ -22,6 +22,13 @@ from pxed.inventory import words
         pytest.param("10.0.0.9:::255.255.255.0::eth0:off", id="no gateway and no host name"),
         pytest.param("[2001:db8::9]::[2001:db8::1]:64:node1:eth0:none", id="IPv6 in brackets"),
         pytest.param("::::node1:eth0:dhcp", id="a host name with DHCP"),
+        pytest.param("dhcp,dhcp6", id="DHCP for both IPs on every interface"),
+        pytest.param("eth0:any:1500", id="an MTU after the method"),
+        pytest.param("eth0:dhcp:1500:52:54:00:00:00:01", id="an MTU and a MAC to take after the method"),
+        pytest.param("eth0:dhcp::52-54-00-00-00-01", id="a MAC in dashes and no MTU"),
+        pytest.param("10.0.0.9::10.0.0.1:24:node1:eth0:none:9000", id="a static address and an MTU"),
+        pytest.param("10.0.0.9::10.0.0.1:24:node1:eth0:none:9000:52:54:00:00:00:01", id="a static address and a MAC"),
+        pytest.param("10.0.0.9::10.0.0.1:24:node1:eth0:none::52:54:00:00:00:01", id="a MAC and no MTU"),
     ],
 )
 def test_forms_of_ip_that_the_initrd_takes(text: str) -> None:
@@ -45,6 +52,14 @@ def test_forms_of_ip_that_the_initrd_takes(text: str) -> None:
         pytest.param("10.0.0.9::10.0.0.1:24:-n:eth0:none", "a host name", id="a host name with a leading dash"),
         pytest.param("10.0.0.9::10.0.0.1:24:n:eth0:none:dns", "the name server", id="a name server by name"),
         pytest.param("10.0.0.9::10.0.0.1:24:n:eth0:static", "one of the methods", id="an unknown method"),
+        pytest.param("none", "expected dhcp", id="no DHCP and no address"),
+        pytest.param("dhcp,auto6", "expected dhcp", id="such a method beside DHCP"),
+        pytest.param("eth0:none", "an address with the method", id="an interface without an address"),
+        pytest.param("eth0:dhcp:big", "an MTU as a number", id="an MTU that is no number"),
+        pytest.param("eth0:dhcp:1500:52:54", "a MAC address after", id="half a MAC"),
+        pytest.param("10.0.0.9::10.0.0.1:33:n:eth0:none", "a netmask", id="a prefix beyond 32 for IPv4"),
+        pytest.param("10.0.0.9:::24:n:eth0:dhcp", "no address with the method", id="an address with DHCP"),
+        pytest.param("10.0.0.9:::24:n:eth0:none:1:2:3", "a MAC address after", id="too many name servers"),
         pytest.param("[2001:db8::9::[2001:db8::1]:64:n:eth0:none", "expected", id="an open bracket"),
     ],
 )
