@@ -18,6 +18,7 @@ _E2E_FILES = (
     "/usr/lib/ipxe/undionly.kpxe",
     "/usr/lib/ipxe/snponly.efi",
     "/bin/busybox",
+    "/usr/lib/dracut/modules.d/30ignition/ignition",
 )
 
 

@@ -69,9 +69,9 @@ def document(
 
 
 def write(directory: Path, inventory: Mapping[str, Any]) -> Path:
-    """The YAML file, replaced at once, and the Ignition templates that its profiles name. Gives the YAML file."""
+    """The YAML file, replaced at once, and the Ignition templates that its profiles name and nobody has written yet."""
     for settings in inventory["profiles"].values():
-        if "ignition" in settings:
+        if "ignition" in settings and not (directory / settings["ignition"]).exists():
             (directory / settings["ignition"]).write_text(ignition(Path(settings["ignition"]).stem))
     return replace(directory / "pxed.yaml", yaml.safe_dump(dict(inventory), sort_keys=False))
 
