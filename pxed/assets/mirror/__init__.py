@@ -1,0 +1,1 @@
+"""The mirror of Flatcar releases: download, verify, publish, retain."""
