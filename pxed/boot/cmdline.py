@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from urllib.parse import quote, urlencode
-from uuid import UUID
 
+from pxed.boot.delivery import fetches_config, has_ignition, ignition_url, machine_files
 from pxed.boot.endpoint import Endpoint
-from pxed.boot.images import Role, boot_files
+from pxed.boot.images import Role
 from pxed.errors import PxedError
 from pxed.inventory.lookup import Identity, Match
 from pxed.inventory.model import Image, Profile
@@ -27,7 +26,6 @@ MAX_WORDS = 254
 _UNPRINTABLE = re.compile(r"[^\x20-\x7e]")
 # iPXE expands ${...} again and again until none is left, so there is no way to escape one (src/core/settings.c).
 _EXPANSION = re.compile(r"\$\{[^} ]*\}")
-_MAX_SERIAL = 64
 
 
 class CommandLineError(PxedError):
@@ -48,31 +46,16 @@ def kernel_command_line(
     `first_boot_done`: this machine's persistent root has had its first boot, so Ignition must not run again.
     """
     identity = identity or Identity()
+    files = machine_files(match, image, endpoint, identity)
     return " ".join(
         [
-            *(f"initrd={file.name}" for file in boot_files(image) if file.role is Role.INITRD),
+            *(f"initrd={file.name}" for file in files if file.role is Role.INITRD),
             *_ignition_words(match, endpoint, identity, token, first_boot_done),
             *_profile_words(match.profile),
             *([f"BOOTIF=01-{identity.mac.replace(':', '-')}"] if identity.mac else []),
             *match.profile.args,
         ]
     )
-
-
-def has_ignition(profile: Profile) -> bool:
-    """Whether machines of this profile fetch an Ignition config."""
-    return bool(profile.ignition or profile.butane or profile.ignition_url)
-
-
-def ignition_url(match: Match, endpoint: Endpoint, identity: Identity, token: str | None = None) -> str:
-    """Where the machine fetches its config. A machine whose profile a group chose says again what chose it."""
-    if match.profile.ignition_url:
-        return match.profile.ignition_url
-    query = {"token": token} if token else {}
-    if match.machine is None or match.machine.profile is None:
-        query |= _identity_query(identity)
-    url = f"{endpoint.url}/ignition/{quote(match.name, safe=':')}"
-    return f"{url}?{urlencode(query)}" if query else url
 
 
 def faults(line: str) -> Iterator[str]:
@@ -109,7 +92,7 @@ def _ignition_words(
     profile = match.profile
     if _runs_ignition(profile, first_boot_done):
         yield "flatcar.first_boot=1"
-    if has_ignition(profile):
+    if fetches_config(profile):
         yield f"ignition.config.url={ignition_url(match, endpoint, identity, token)}"
 
 
@@ -133,12 +116,3 @@ def _profile_words(profile: Profile) -> Iterator[str]:
         yield from (f"flatcar.autologin={tty}" for tty in profile.autologin)
     # Flatcar looks for sshkey="([^"]+)": the quotes belong to it (ssh-key-proc-cmdline).
     yield from (f'sshkey="{key.strip()}"' for key in profile.ssh_keys)
-
-
-def _identity_query(identity: Identity) -> dict[str, str]:
-    said = {
-        "arch": identity.arch,
-        "uuid": str(UUID(bytes=identity.uuid)) if identity.uuid else None,
-        "serial": identity.serial[:_MAX_SERIAL] if identity.serial else None,
-    }
-    return {key: value for key, value in said.items() if value}

@@ -26,13 +26,19 @@ class Role(StrEnum):
     INITRD = "initrd"
 
 
+# What a Flatcar release boots from memory (https://www.flatcar.org/docs/latest/installing/bare-metal/booting-with-pxe/).
+FLATCAR_KERNEL = "flatcar_production_pxe.vmlinuz"
+FLATCAR_INITRD = "flatcar_production_pxe_image.cpio.gz"
+
+
 @dataclass(frozen=True, slots=True)
 class BootFile:
-    """One file of an image. `source` is a path below data_dir/images or an http(s) URL."""
+    """One file of an image. `source` is a path below data_dir/images or an http(s) URL; "" for one of a release."""
 
     role: Role
     name: str
     source: str
+    version: str = ""  # of the release
 
     @property
     def remote(self) -> bool:
@@ -43,7 +49,9 @@ class BootFile:
         """Where the machine fetches it, percent-encoded so that iPXE's parser finds nothing of its own in it."""
         if self.remote:
             return quote(self.source, safe=_URL_SAFE)
-        return f"{endpoint.url}/images/{quote(image_name, safe='')}/{quote(self.name, safe='')}"
+        # The version is named, so that a kernel and its initrd are of one release whatever is published meanwhile.
+        query = f"?version={quote(self.version, safe='')}" if self.version else ""
+        return f"{endpoint.url}/images/{quote(image_name, safe='')}/{quote(self.name, safe='')}{query}"
 
 
 def is_url(source: str) -> bool:
@@ -51,13 +59,21 @@ def is_url(source: str) -> bool:
     return source.lower().startswith(("http://", "https://"))
 
 
-def boot_files(image: Image) -> tuple[BootFile, ...]:
-    """The kernel, then the initrds in their order. A base name that comes twice gets "-2"."""
+def boot_files(image: Image, version: str = "") -> tuple[BootFile, ...]:
+    """The kernel, then the initrds in their order. A base name that comes twice gets "-2".
+
+    `version` is that of the release which the machine boots, where the image is one of Flatcar.
+    """
+    if image.flatcar is not None:
+        return (
+            BootFile(Role.KERNEL, FLATCAR_KERNEL, "", version),
+            BootFile(Role.INITRD, FLATCAR_INITRD, "", version),
+        )
     sources = [(Role.KERNEL, image.kernel)] if image.kernel else []
     sources += [(Role.INITRD, source) for source in image.initrd]
     files: list[BootFile] = []
     for role, source in sources:
-        files.append(BootFile(role, _unique(_word(_base_name(source)), {file.name for file in files}), source))
+        files.append(BootFile(role, unique_name(_word(_base_name(source)), {file.name for file in files}), source))
     return tuple(files)
 
 
@@ -77,7 +93,8 @@ def _word(name: str) -> str:
     return _UNSAFE.sub("_", name).lstrip("-") or "file"
 
 
-def _unique(name: str, taken: set[str]) -> str:
+def unique_name(name: str, taken: set[str]) -> str:
+    """The name, numbered when it is taken."""
     if name not in taken:
         return name
     return next(numbered for n in range(2, len(taken) + 3) if (numbered := f"{name}-{n}") not in taken)

@@ -5,11 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pxed.boot.cmdline import CommandLineError, checked, kernel_command_line
+from pxed.boot.delivery import machine_files
 from pxed.boot.endpoint import Endpoint
-from pxed.boot.images import boot_files
 from pxed.boot.script import failed_script, hold_script, ignored_script, local_script, machine_script
 from pxed.inventory.lookup import Identity, Match, Unmatched
 from pxed.inventory.model import Boot, Inventory
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """The mirrored release that a machine boots; `missing` says why there is none."""
+
+    version: str = ""
+    missing: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,16 +35,20 @@ def page_for(
     identity: Identity,
     endpoint: Endpoint,
     *,
+    release: Release | None = None,
     first_boot_done: bool = False,
     held_rounds: int = 0,
 ) -> Page:
-    """What iPXE gets from /boot.ipxe. `held_rounds` counts how often it came back from the waiting screen."""
+    """What iPXE gets from /boot.ipxe. `held_rounds` counts how often it came back from the waiting screen.
+
+    `release`: what is mirrored for the machine, None to leave that aside: the newest is then meant.
+    """
     if isinstance(match, Unmatched):
         return _unmatched(match, endpoint, held_rounds)
     if match.profile.boot is Boot.LOCAL:
         return Page(local_script(match.name))
     try:
-        return _from_memory(inventory, match, identity, endpoint, first_boot_done)
+        return _from_memory(inventory, match, identity, endpoint, release, first_boot_done)
     except CommandLineError as error:
         return Page(failed_script(match.name, str(error), endpoint), problem=str(error))
 
@@ -48,13 +60,21 @@ def _unmatched(match: Unmatched, endpoint: Endpoint, held_rounds: int) -> Page:
 
 
 def _from_memory(
-    inventory: Inventory, match: Match, identity: Identity, endpoint: Endpoint, first_boot_done: bool
+    inventory: Inventory,
+    match: Match,
+    identity: Identity,
+    endpoint: Endpoint,
+    release: Release | None,
+    first_boot_done: bool,
 ) -> Page:
     profile = match.profile
     image = inventory.images.get(profile.image or "")
     if profile.boot is not Boot.MEMORY or profile.image is None or image is None:
         raise CommandLineError(f"profile {match.profile_name} has nothing to boot from memory")
+    if release is not None and release.missing:
+        raise CommandLineError(f"image {profile.image}: {release.missing}")
+    files = machine_files(match, image, endpoint, identity, version=release.version if release else "")
     line = kernel_command_line(match, endpoint, image, identity, first_boot_done=first_boot_done)
-    checked(line, next((file.name for file in boot_files(image)), ""))
-    script = machine_script(match.name, match.profile_name, profile.image, image, endpoint=endpoint, cmdline=line)
+    checked(line, files[0].name if files else "")
+    script = machine_script(match.name, match.profile_name, profile.image, files, endpoint=endpoint, cmdline=line)
     return Page(script, line)

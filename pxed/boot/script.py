@@ -10,12 +10,11 @@ and in those of today.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from pxed.boot.cmdline import CommandLineError
 from pxed.boot.endpoint import Endpoint
-from pxed.boot.images import Role, boot_files
-from pxed.inventory.model import Image
+from pxed.boot.images import BootFile, Role
 
 # A setting that is never set, so it is replaced by nothing: it keeps a word from being read as iPXE's syntax.
 _NIL = "${nil}"
@@ -61,7 +60,9 @@ def entry_script(endpoint: Endpoint) -> str:
     )
 
 
-def machine_script(name: str, profile: str, image_name: str, image: Image, *, endpoint: Endpoint, cmdline: str) -> str:
+def machine_script(
+    name: str, profile: str, image_name: str, files: Sequence[BootFile], *, endpoint: Endpoint, cmdline: str
+) -> str:
     """Load kernel and initrds and start them. `cmdline` is the text that the guest shall see."""
     source = f"profile {_shown(profile)}, image {_shown(image_name)}, from {_shown(endpoint.url)}"
     return _script(
@@ -72,7 +73,7 @@ def machine_script(name: str, profile: str, image_name: str, image: Image, *, en
         f"{_chain(endpoint)} || goto failed",
         ":load",
         "imgfree",
-        *(f"{line} || goto failed" for line in _loads(image_name, image, endpoint, cmdline)),
+        *(f"{line} || goto failed" for line in _loads(image_name, files, endpoint, cmdline)),
         "boot || goto failed",
     )
 
@@ -134,8 +135,8 @@ def _hold_screen(endpoint: Endpoint) -> list[str]:
     ]
 
 
-def _loads(image_name: str, image: Image, endpoint: Endpoint, cmdline: str) -> Iterable[str]:
-    for file in boot_files(image):
+def _loads(image_name: str, files: Sequence[BootFile], endpoint: Endpoint, cmdline: str) -> Iterable[str]:
+    for file in files:
         command = "kernel" if file.role is Role.KERNEL else "initrd"
         line = f"{command} --name {file.name} --timeout {_FILE_TIMEOUT} {file.url(image_name, endpoint)}"
         yield f"{line} {escape(cmdline)}" if file.role is Role.KERNEL and cmdline else line

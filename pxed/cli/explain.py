@@ -14,7 +14,7 @@ from pathlib import Path
 
 from pxed.architecture import HTTP_BOOT, name_of, without_http
 from pxed.assets.library import Library
-from pxed.boot.cmdline import has_ignition, ignition_url
+from pxed.boot.delivery import has_ignition, ignition_url
 from pxed.boot.decide import Discovery, Offer
 from pxed.boot.endpoint import Endpoint
 from pxed.boot.images import BootFile, boot_files

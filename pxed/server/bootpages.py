@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from aiohttp import web
 
-from pxed.boot.cmdline import has_ignition
+from pxed.boot.delivery import has_ignition
 from pxed.boot.page import Page, page_for
 from pxed.boot.script import entry_script
 from pxed.events import Emit, Kind, Level

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from pxed.boot.cmdline import CommandLineError
 from pxed.boot.endpoint import Endpoint
+from pxed.boot.images import boot_files
 from pxed.boot.script import (
     entry_script,
     entry_url,
@@ -32,7 +33,7 @@ GOLDEN = Path(__file__).parent.parent / "data" / "scripts"
 
 
 def machine(cmdline: str = "console=ttyS0 quiet", image: Image = IMAGE) -> str:
-    return machine_script("node1", "worker", "rescue", image, endpoint=ENDPOINT, cmdline=cmdline)
+    return machine_script("node1", "worker", "rescue", boot_files(image), endpoint=ENDPOINT, cmdline=cmdline)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,87 @@
+"""How a machine gets its Ignition config: from a URL, or in an initrd of its own.
+
+The initrd (Flatcar's "custom OEM", https://www.flatcar.org/docs/latest/installing/bare-metal/booting-with-pxe/) also
+carries the profile's oem_files. Ignition takes the URL of the command line before an embedded config, and merges the
+embedded base config into either.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import quote, urlencode
+from uuid import UUID
+
+from pxed.boot.endpoint import Endpoint
+from pxed.boot.images import BootFile, Role, boot_files, unique_name
+from pxed.inventory.lookup import Identity, Match
+from pxed.inventory.model import Image, Profile
+
+OEM_SUFFIX = ".cpio.gz"
+_OEM_NAME = "oem.cpio.gz"
+_MAX_SERIAL = 64
+
+
+def has_ignition(profile: Profile) -> bool:
+    """Whether machines of this profile have an Ignition config."""
+    return bool(profile.config() or profile.ignition_base)
+
+
+def serves_config(profile: Profile) -> bool:
+    """Whether pxed makes that config itself."""
+    return bool(profile.butane or profile.ignition or profile.ignition_base)
+
+
+def fetches_config(profile: Profile) -> bool:
+    """Whether the machine fetches its config over the network."""
+    if profile.ignition_url:
+        return True
+    return serves_config(profile) and profile.ignition_delivery == "url"
+
+
+def needs_archive(profile: Profile) -> bool:
+    """Whether the machine gets an initrd of its own."""
+    embedded = profile.ignition_delivery == "embedded" and serves_config(profile)
+    return embedded or bool(profile.oem_files)
+
+
+def ignition_url(match: Match, endpoint: Endpoint, identity: Identity, token: str | None = None) -> str:
+    """Where the machine fetches its config. A machine whose profile a group chose says again what chose it."""
+    if match.profile.ignition_url:
+        return match.profile.ignition_url
+    return _own_url("ignition", match, endpoint, identity, token)
+
+
+def machine_files(
+    match: Match,
+    image: Image,
+    endpoint: Endpoint,
+    identity: Identity,
+    *,
+    version: str = "",
+    token: str | None = None,
+) -> tuple[BootFile, ...]:
+    """What the machine loads: the image's files, then the initrd of its own if it gets one."""
+    files = boot_files(image, version)
+    if not needs_archive(match.profile):
+        return files
+    name = unique_name(_OEM_NAME, {file.name for file in files})
+    url = _own_url("oem", match, endpoint, identity, token, OEM_SUFFIX)
+    return (*files, BootFile(Role.INITRD, name, url))
+
+
+def _own_url(
+    kind: str, match: Match, endpoint: Endpoint, identity: Identity, token: str | None, suffix: str = ""
+) -> str:
+    query = {"token": token} if token else {}
+    if match.machine is None or match.machine.profile is None:
+        query |= _identity_query(identity)
+    url = f"{endpoint.url}/{kind}/{quote(match.name, safe=':')}{suffix}"
+    return f"{url}?{urlencode(query)}" if query else url
+
+
+def _identity_query(identity: Identity) -> dict[str, str]:
+    said = {
+        "arch": identity.arch,
+        "uuid": str(UUID(bytes=identity.uuid)) if identity.uuid else None,
+        "serial": identity.serial[:_MAX_SERIAL] if identity.serial else None,
+    }
+    return {key: value for key, value in said.items() if value}
