@@ -16,7 +16,7 @@ from pathlib import Path
 
 from pxed.errors import PxedError
 from pxed.events import Emit, Event, Kind, Level
-from pxed.server.durable import Saver
+from pxed.server.saver import Saver
 
 BOOTED = "booted.json"
 BOOTING = "mirror/booting.json"

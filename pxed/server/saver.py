@@ -1,37 +1,14 @@
-"""Records that survive a power cut: written aside, synced and renamed; saved in a thread soon after a change."""
+"""Saves a record that changes often: soon after a change, in a thread, as a whole."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from pxed.assets.mirror import durable
+
 Content = Callable[[], bytes]
-
-
-def replace(path: Path, content: bytes) -> None:
-    """Write, fsync, rename, fsync the directory: after a power cut there is the old file or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            Path(temporary).unlink()
-        raise
-    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
 
 
 class Saver:
@@ -81,10 +58,15 @@ class Saver:
         self._unsaved = False
         content = self._take()
         try:
-            await asyncio.to_thread(lambda: replace(self.path, content()))
+            await asyncio.to_thread(_write, self.path, content)
         except OSError as error:
             if not self._failing:
                 self._failed(f"cannot write {self.path}: {error.strerror}")
             self._failing = True
         else:
             self._failing = False
+
+
+def _write(path: Path, content: Content) -> None:
+    durable.directory(path.parent)
+    durable.replace(path, content())
