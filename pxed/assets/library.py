@@ -117,7 +117,7 @@ class Library:
     def image(self, name: str) -> Asset:
         """The file of that name under data_dir/images."""
         cleaned = _cleaned(name)
-        asset = _confined(self.images, cleaned)
+        asset = confined(self.images, cleaned)
         if asset is None:
             raise NotFound(f"there is no file {cleaned!r} in {self.images}")
         return asset
@@ -135,10 +135,6 @@ class Library:
         self._whole.move_to_end(asset)
         return data
 
-    def open(self, asset: Asset) -> BinaryIO:
-        """The file itself, open for reading, checked to be the one that was looked up. The caller closes it."""
-        return os.fdopen(_open(asset), "rb")
-
     def _piecewise(self, asset: Asset) -> PiecewiseFile:
         file = self._open.get(asset)
         if file is None:
@@ -149,7 +145,7 @@ class Library:
         return file
 
     def _first_loader(self, spelling: Callable[[Path], str]) -> Asset | None:
-        asset = _confined(self.loaders, spelling(self.loaders))
+        asset = confined(self.loaders, spelling(self.loaders))
         if asset:
             return asset
         for root in self.packaged:
@@ -184,6 +180,11 @@ class Library:
         return known[1]
 
 
+def open_asset(asset: Asset) -> BinaryIO:
+    """The file itself, open for reading, checked to be the one that was looked up. The caller closes it."""
+    return os.fdopen(_open(asset), "rb")
+
+
 def _cleaned(name: str) -> str:
     try:
         return clean(name)
@@ -191,7 +192,7 @@ def _cleaned(name: str) -> str:
         raise Forbidden(str(error)) from None
 
 
-def _confined(root: Path, name: str) -> Asset | None:
+def confined(root: Path, name: str) -> Asset | None:
     """The regular file `name` below root, None when there is none. Raises Forbidden when a link leads out of root."""
     if not name:
         return None

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from pxed.architecture import HTTP_BOOT, name_of, without_http
 from pxed.assets.library import Library
-from pxed.boot.delivery import has_ignition, ignition_url
 from pxed.boot.decide import Discovery, Offer
+from pxed.boot.delivery import has_ignition, ignition_url
 from pxed.boot.endpoint import Endpoint
 from pxed.boot.images import BootFile, boot_files
 from pxed.boot.page import page_for

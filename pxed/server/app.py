@@ -25,6 +25,7 @@ from pxed.server.dhcp import DhcpServer
 from pxed.server.http import HttpServer
 from pxed.server.interfaces import Interfaces
 from pxed.server.live import Live, Snapshot
+from pxed.server.releases import Releases
 from pxed.server.reload import Reloader
 from pxed.server.sockets import Sockets
 from pxed.server.systemd import Manager
@@ -65,7 +66,16 @@ class Daemon:
             mtu_of=self.interfaces.mtu_of,
             settings=_tftp_settings(server.tftp),
         )
-        self._http = HttpServer(self.live, library, bus.emit, self.clients, bus.journal, bus.subscribe)
+        self._releases = Releases(self.live, server.data_dir, bus.emit)
+        self._http = HttpServer(
+            self.live,
+            library,
+            self._releases,
+            bus.emit,
+            self.clients,
+            journal=bus.journal,
+            subscribe=bus.subscribe,
+        )
 
     async def run(self) -> None:
         """Serve until SIGTERM or SIGINT, then let transfers end for a bounded time."""
@@ -85,6 +95,7 @@ class Daemon:
 
     async def _start(self) -> None:
         self.interfaces.refresh()
+        self._releases.load()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stopping.set)
@@ -141,6 +152,7 @@ class Daemon:
         self._dhcp.close()
         self._tftp.close()
         await self._http.close()
+        await self._releases.close()
         self._sockets.close()
         self._bus.close()
 

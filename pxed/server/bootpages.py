@@ -20,6 +20,7 @@ from pxed.inventory.model import Machine
 from pxed.server.callers import Caller, ClientMap, identity_of, named
 from pxed.server.firstboot import FirstBootError, FirstBoots
 from pxed.server.happenings import happened, printable, sent
+from pxed.server.releases import Releases
 from pxed.server.replies import Asked, json_reply, refuse, tagged_reply, text_reply
 
 MAX_REPORT = 64 << 10  # bytes
@@ -37,10 +38,11 @@ _STAGES = {
 class BootPages:
     """Answers machines out of the snapshot that each request keeps."""
 
-    def __init__(self, emit: Emit, clients: ClientMap, first_boots: FirstBoots) -> None:
+    def __init__(self, emit: Emit, clients: ClientMap, first_boots: FirstBoots, releases: Releases) -> None:
         self._emit = emit
         self._clients = clients
         self._first_boots = first_boots
+        self._releases = releases
 
     async def entry(self, asked: Asked) -> web.StreamResponse:
         """The script that asks again and says who it is."""
@@ -66,7 +68,8 @@ class BootPages:
         round_ = _small_number(asked.found.query.get("held", ""))
         done = isinstance(match, Match) and self._first_boots.done(match.name, match.profile.root)
         inventory, endpoint = asked.snapshot.inventory, asked.caller.endpoint
-        page = page_for(inventory, match, identity, endpoint, first_boot_done=done, held_rounds=round_)
+        release = self._releases.booted_by(inventory, match) if isinstance(match, Match) else None
+        page = page_for(inventory, match, identity, endpoint, release=release, first_boot_done=done, held_rounds=round_)
         if asked.is_get and isinstance(match, Match):
             self._say_matched(caller, match, identity, page)
         elif asked.is_get and isinstance(match, Unmatched):

@@ -1,4 +1,4 @@
-"""/loaders/FILE and /images/NAME/FILE: whole files and ranges, by sendfile, measured.
+"""/loaders/FILE, /images/NAME/FILE and /flatcar/...: whole files and ranges, by sendfile, measured.
 
 Not aiohttp's FileResponse: asked for X with Accept-Encoding: gzip it sends X.gz instead, if there is one, as gzip
 content; it takes two trips through a thread pool for each request; and it does not tell how much was sent.
@@ -8,27 +8,35 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
+from typing import NoReturn
 
 from aiohttp import web
 
-from pxed.assets.library import Asset, AssetError, Library
+from pxed.assets.library import Asset, AssetError, Library, open_asset
+from pxed.assets.mirror.index import Release
 from pxed.boot.images import BootFile, Role, find_file
 from pxed.events import Emit, Kind, Level
+from pxed.inventory.model import Image
 from pxed.server.conditions import Selection, Validators, select
 from pxed.server.deliveries import Deliveries
 from pxed.server.happenings import broke_off, happened, sent
+from pxed.server.releases import Releases
 from pxed.server.replies import SERVER, Asked, HttpRefusalError, refuse
 from pxed.server.sendfile import FileSender, cork, drop_when_stalled
 
 STALL_SECONDS = 120.0  # a peer that takes no byte for so long has lost power or its cable
+RETRY_SECONDS = "10"  # Retry-After of what is still arriving
+Whole = Callable[[Asset], None]  # called when a client has all of a file
 _STAGE = {Role.KERNEL: Kind.KERNEL, Role.INITRD: Kind.INITRD}
 
 
 class Downloads:
     """Hands out the library's files."""
 
-    def __init__(self, library: Library, emit: Emit) -> None:
+    def __init__(self, library: Library, releases: Releases, emit: Emit) -> None:
         self._library = library
+        self._releases = releases
         self._emit = emit
         self._deliveries = Deliveries()
 
@@ -38,8 +46,48 @@ class Downloads:
 
     async def image(self, asked: Asked) -> web.StreamResponse:
         """A kernel or an initrd."""
-        file = _image_file(asked)
+        image, file = _image_file(asked)
+        if image.flatcar is not None:
+            return await self._of_release(asked, image, file)
         return await self._send(asked, self._asset(file.source, loader=False), _STAGE[file.role])
+
+    async def mirror(self, asked: Asked) -> web.StreamResponse:
+        """A file of a release in the release server's own layout, for flatcar-install and update engines."""
+        channel, board, word, name = asked.found.args
+        arch, _, usr = board.rpartition("-")
+        release = self._releases.at(asked.snapshot.inventory, channel, arch, word) if usr == "usr" else None
+        if release is None:
+            self._no_release(asked, channel, arch, word)
+        return await self._send(asked, await self._mirrored(release, name), Kind.TRANSFER)
+
+    async def _of_release(self, asked: Asked, image: Image, file: BootFile) -> web.StreamResponse:
+        name, caller = asked.found.args[0], asked.caller
+        machine, version = caller.machine or caller.mac, asked.found.query.get("version", "")
+        release = self._releases.of_image(name, image, machine, version)
+        if release is None and version:
+            refuse(404, f"Release {version[:80]} of image {name} is not mirrored: ask for the boot script again.")
+        if release is None:
+            refuse(503, f"Image {name}: {self._releases.missing(name)}.", {"Retry-After": RETRY_SECONDS})
+        asset = await self._mirrored(release, file.name)
+        return await self._send(asked, asset, _STAGE[file.role], self._whole_sent(name, release, machine))
+
+    def _whole_sent(self, image: str, release: Release, machine: str) -> Whole:
+        return lambda asset: self._releases.sent(image, release, asset, machine)
+
+    async def _mirrored(self, release: Release, name: str) -> Asset:
+        try:
+            return await self._releases.asset(release, name)
+        except AssetError as error:
+            headers = {"Retry-After": RETRY_SECONDS} if error.status == 503 else {}
+            raise HttpRefusalError(error.status, _sentence(error), headers) from None
+
+    def _no_release(self, asked: Asked, channel: str, arch: str, word: str) -> NoReturn:
+        """503 for what some image waits for, 404 for anything else."""
+        for name, image in asked.snapshot.inventory.images.items():
+            flatcar = image.flatcar
+            if flatcar and (flatcar.channel, flatcar.arch, flatcar.version) == (channel, arch, word):
+                refuse(503, f"Image {name}: {self._releases.missing(name)}.", {"Retry-After": RETRY_SECONDS})
+        refuse(404, f"No release {word[:80]} of {channel[:20]} for {arch[:20]} is mirrored here.")
 
     def _asset(self, name: str, *, loader: bool) -> Asset:
         try:
@@ -47,7 +95,7 @@ class Downloads:
         except AssetError as error:
             raise HttpRefusalError(error.status, _sentence(error)) from None
 
-    async def _send(self, asked: Asked, asset: Asset, stage: Kind) -> web.StreamResponse:
+    async def _send(self, asked: Asked, asset: Asset, stage: Kind, whole: Whole | None = None) -> web.StreamResponse:
         validators = Validators(f'"{asset.mtime_ns:x}-{asset.size:x}"', asset.mtime_ns // 1_000_000_000)
         selection = select(asked.request.headers, validators, asset.size)
         if selection.status == 416:
@@ -55,31 +103,36 @@ class Downloads:
             refuse(416, sentence, {"Content-Range": f"bytes */{asset.size}"})
         response = _response(asset, validators, selection)
         if asked.is_get and selection.status in (200, 206):
-            await self._body(asked, asset, stage, selection, response)
+            delivered = await self._body(asked, asset, stage, selection, response)
+            if delivered and whole is not None:
+                whole(asset)
         return response
 
     async def _body(
         self, asked: Asked, asset: Asset, stage: Kind, selection: Selection, response: web.StreamResponse
-    ) -> None:
+    ) -> bool:
+        """Send it; whether the client now has the whole file."""
         transport = asked.request.transport
         if transport is None:
             raise ConnectionResetError("the client left before it was answered")
         try:
-            file = self._library.open(asset)
+            file = open_asset(asset)
         except AssetError as error:
             raise HttpRefusalError(error.status, _sentence(error)) from None
         began = time.monotonic()
         with file:
             sender = FileSender(transport, file.fileno(), selection.start, selection.count)
+            delivered = False
             try:
                 await _transfer(asked.request, response, transport, sender)
             finally:
-                self._account(asked, asset, stage, selection, count=sender.sent, began=began)
+                delivered = self._account(asked, asset, stage, selection, count=sender.sent, began=began)
+        return delivered
 
     def _account(
         self, asked: Asked, asset: Asset, stage: Kind, selection: Selection, *, count: int, began: float
-    ) -> None:
-        """One event for this request: the stage of the boot when the client now has the whole file."""
+    ) -> bool:
+        """One event for this request: the stage of the boot when the client now has the whole file, which it tells."""
         name = asset.name.rpartition("/")[2]
         caller = asked.caller
         now = time.monotonic()
@@ -92,6 +145,7 @@ class Downloads:
         else:
             text = f"sent bytes {selection.start}-{selection.stop - 1} of {asset.size} of {name}"
             self._emit(happened(Kind.TRANSFER, caller, text, Level.DEBUG, file=name, bytes=count))
+        return count == selection.count and delivery is not None
 
 
 async def _transfer(
@@ -132,7 +186,7 @@ def _response(asset: Asset, validators: Validators, selection: Selection) -> web
     return response
 
 
-def _image_file(asked: Asked) -> BootFile:
+def _image_file(asked: Asked) -> tuple[Image, BootFile]:
     image_name, name = asked.found.args
     image = asked.snapshot.inventory.images.get(image_name)
     if image is None:
@@ -142,7 +196,7 @@ def _image_file(asked: Asked) -> BootFile:
         refuse(404, f"Image {image_name} has no file {name!r}.")
     if file.remote:
         refuse(404, f"Image {image_name} has its {file.role} elsewhere: {file.source}")
-    return file
+    return image, file
 
 
 def _sentence(error: AssetError) -> str:

@@ -23,6 +23,7 @@ from pxed.server.downloads import Downloads
 from pxed.server.firstboot import FirstBootError, FirstBoots
 from pxed.server.happenings import refused
 from pxed.server.live import Live
+from pxed.server.releases import Releases
 from pxed.server.replies import Asked, HttpRefusalError, text_reply
 from pxed.server.routes import Found, Refusal, Route, route
 
@@ -35,7 +36,7 @@ IDLE_SECONDS = 75.0
 
 _LOG = logging.getLogger(__name__)
 # Under these paths an error means that a machine does not boot: somebody should act on it.
-_MACHINE_ROUTES = frozenset({Route.BOOT, Route.LOADER, Route.IMAGE, Route.IGNITION, Route.REPORT})
+_MACHINE_ROUTES = frozenset({Route.BOOT, Route.LOADER, Route.IMAGE, Route.IGNITION, Route.ARCHIVE, Route.REPORT})
 
 Handler = Callable[[Asked], Awaitable[web.StreamResponse]]
 Malformed = Callable[[web.BaseRequest, int, str], web.StreamResponse]
@@ -45,14 +46,22 @@ class HttpServer:
     """Serves the pages of design section 5 on sockets that are already listening."""
 
     def __init__(
-        self, live: Live, library: Library, emit: Emit, clients: ClientMap, journal: Journal, subscribe: Subscribe
+        self,
+        live: Live,
+        library: Library,
+        releases: Releases,
+        emit: Emit,
+        clients: ClientMap,
+        *,
+        journal: Journal,
+        subscribe: Subscribe,
     ) -> None:
         self._live = live
         self._emit = emit
         self._clients = clients
         self.first_boots = FirstBoots(live.snapshot.inventory.server.data_dir)
-        downloads = Downloads(library, emit)
-        boots = BootPages(emit, clients, self.first_boots)
+        downloads = Downloads(library, releases, emit)
+        boots = BootPages(emit, clients, self.first_boots, releases)
         self._api = Api(journal, subscribe)
         self._handlers: dict[Route, Handler] = {
             Route.BOOT: boots.boot,
@@ -61,6 +70,7 @@ class HttpServer:
             Route.REPORT: boots.report,
             Route.LOADER: downloads.loader,
             Route.IMAGE: downloads.image,
+            Route.MIRROR: downloads.mirror,
             Route.HEALTH: self._api.health,
             Route.INDEX: self._api.index,
             Route.MACHINES: self._api.machines,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pxed.assets.mirror.index import Index
 from pxed.ignition.config import IgnitionConfigs
 from pxed.inventory.model import Inventory
 
@@ -18,7 +19,8 @@ class Snapshot:
 
 
 class Live:
-    """Holds the snapshot. A request reads `snapshot` once and keeps what it read."""
+    """Holds the snapshot, and the index of the mirror. A request reads each once and keeps what it read."""
 
-    def __init__(self, snapshot: Snapshot) -> None:
+    def __init__(self, snapshot: Snapshot, index: Index | None = None) -> None:
         self.snapshot = snapshot
+        self.index = index or Index()

@@ -26,6 +26,8 @@ class Route(StrEnum):
     LOADER = "loader"
     IMAGE = "image"
     IGNITION = "ignition"
+    ARCHIVE = "archive"
+    MIRROR = "mirror"
     REPORT = "report"
     HEALTH = "health"
     MACHINES = "machines"
@@ -58,7 +60,9 @@ _TABLE: tuple[tuple[tuple[str, ...], Route, tuple[str, ...]], ...] = (
     (("boot.ipxe",), Route.BOOT, READ),
     (("loaders", "**"), Route.LOADER, READ),
     (("images", "*", "**"), Route.IMAGE, READ),
+    (("flatcar", "*", "*", "*", "**"), Route.MIRROR, READ),
     (("ignition", "*"), Route.IGNITION, READ),
+    (("oem", "*"), Route.ARCHIVE, READ),
     (("report", "*"), Route.REPORT, POST),
     (("healthz",), Route.HEALTH, READ),
     (("api", "v1", "machines"), Route.MACHINES, READ),

@@ -16,6 +16,7 @@ from pxed.inventory.loader import loads
 from pxed.server.clients import Clients
 from pxed.server.http import HttpServer
 from pxed.server.live import Live, Snapshot
+from pxed.server.releases import Releases
 from pxed.status.journal import Journal
 
 MAC1, MAC2, STRANGER = "52:54:00:00:00:01", "52:54:00:00:00:02", "02:00:00:00:00:99"
@@ -190,7 +191,8 @@ async def serving(home: Path, unknown: str = "ignore") -> AsyncIterator[Site]:
     bus = Bus(journal)
     clients = Clients(home / "no-arp-table")
     library = Library(live.snapshot.inventory.server.data_dir, packaged=())
-    server = HttpServer(live, library, bus.emit, clients, journal, bus.subscribe)
+    releases = Releases(live, home / "data", bus.emit)
+    server = HttpServer(live, library, releases, bus.emit, clients, journal=journal, subscribe=bus.subscribe)
     await server.start([listener])
     site = Site(server, live, bus, clients, port, home)
     try:

@@ -1,0 +1,112 @@
+"""Mirrored releases as machines get them: which one a machine boots, its files, and a record of who booted what."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from pxed.assets.library import Asset
+from pxed.assets.mirror.files import Damaged, MirrorFiles, file_of, release_at
+from pxed.assets.mirror.index import Index, Release
+from pxed.assets.mirror.rollout import version_for
+from pxed.boot import page
+from pxed.boot.images import FLATCAR_INITRD, FLATCAR_KERNEL
+from pxed.events import Emit, Event, Kind, Level
+from pxed.inventory.lookup import Match
+from pxed.inventory.model import Image, Inventory
+from pxed.server.booted import Boot, Booted, Booting
+from pxed.server.live import Live
+
+Arriving = Callable[[str], str]  # an image's name -> "4593.2.5 is arriving, 37 %", "" when nothing arrives
+
+
+class Releases:
+    """Answers out of the index that is live."""
+
+    def __init__(self, live: Live, data_dir: Path, emit: Emit, arriving: Arriving = lambda image: "") -> None:
+        self.booted = Booted(data_dir, emit)
+        self._booting = Booting(data_dir, emit)
+        self._live = live
+        self._emit = emit
+        self._arriving = arriving
+        self._files = MirrorFiles(data_dir)
+        self._checking: dict[Path, asyncio.Task[None]] = {}
+
+    def load(self) -> None:
+        """Read the records of what was booted."""
+        self.booted.load()
+        self._booting.load()
+
+    async def close(self) -> None:
+        """Write the records."""
+        await self.booted.close()
+        await self._booting.close()
+
+    @property
+    def index(self) -> Index:
+        return self._live.index
+
+    def booted_by(self, inventory: Inventory, match: Match) -> page.Release | None:
+        """What of its image is mirrored for a machine that asks for its script; None when it boots no release."""
+        name = match.profile.image or ""
+        flatcar = inventory.images[name].flatcar if name in inventory.images else None
+        if flatcar is None:
+            return None
+        version = version_for(name, flatcar, self.index, match.name)
+        if not version:
+            return page.Release(missing=self.missing(name))
+        self._booting.use(flatcar.channel, flatcar.arch, version)
+        return page.Release(version)
+
+    def of_image(self, name: str, image: Image, machine: str, version: str = "") -> Release | None:
+        """The release of an image that is asked for: the given version, else what the machine boots."""
+        flatcar = image.flatcar
+        if flatcar is None:
+            return None
+        version = version or version_for(name, flatcar, self.index, machine)
+        return self.index.releases.get((flatcar.channel, flatcar.arch, version))
+
+    def at(self, inventory: Inventory, channel: str, arch: str, word: str) -> Release | None:
+        """The release of a path of the mirror."""
+        return release_at(self.index, inventory.images, channel, arch, word)
+
+    def missing(self, name: str) -> str:
+        """Why an image has nothing to boot yet."""
+        return self._arriving(name) or "is not mirrored yet: pxed images list says why"
+
+    async def asset(self, release: Release, name: str) -> Asset:
+        """A file, its content as it was verified. Raises AssetError."""
+        asset = self._files.find(release, name)
+        if not self._files.is_known_right(release, asset):
+            await self._rechecked(release, asset)
+        self._booting.use(*release.key)
+        return asset
+
+    def sent(self, image: str, release: Release, asset: Asset, machine: str) -> None:
+        """A machine has got the whole of a file: its initrd is the last one of a boot."""
+        if machine and asset.name.endswith(FLATCAR_INITRD):
+            kernel, initrd = (release.files[name].sha512 for name in (FLATCAR_KERNEL, FLATCAR_INITRD))
+            self.booted.mark(machine, Boot(image, release.version, kernel, initrd, time.time()))
+
+    def digest(self, release: Release, asset: Asset) -> str:
+        """The SHA-512 of a file in hexadecimal."""
+        return file_of(release, asset).sha512
+
+    async def _rechecked(self, release: Release, asset: Asset) -> None:
+        """One thread hashes a file, however many machines ask for it."""
+        task = self._checking.get(asset.path)
+        if task is None:
+            task = asyncio.create_task(self._recheck(release, asset))
+            self._checking[asset.path] = task
+        await asyncio.shield(task)
+
+    async def _recheck(self, release: Release, asset: Asset) -> None:
+        try:
+            await asyncio.to_thread(self._files.recheck, release, asset)
+        except Damaged as damaged:
+            self._emit(Event(Kind.NOTICE, time.time(), text=f"{damaged}", level=Level.WARNING))
+            raise
+        finally:
+            del self._checking[asset.path]
