@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pxed.assets.library import Library
+from pxed.assets.mirror.index import load_index
 from pxed.events import Event, Kind
 from pxed.ignition.config import load_configs
 from pxed.inventory.loader import loads
@@ -115,6 +116,7 @@ class Site:
     clients: Clients
     port: int
     home: Path
+    releases: Releases
     streams: list[asyncio.StreamWriter] = field(default_factory=list)
 
     @property
@@ -181,12 +183,12 @@ def snapshot(home: Path, port: int, unknown: str, text: str = INVENTORY) -> Snap
 
 
 @asynccontextmanager
-async def serving(home: Path, unknown: str = "ignore") -> AsyncIterator[Site]:
+async def serving(home: Path, unknown: str = "ignore", text: str = INVENTORY) -> AsyncIterator[Site]:
     """A server that is gone afterwards, with all its connections."""
     write_files(home)
     listener = socket.create_server(("127.0.0.1", 0), backlog=128)
     port = listener.getsockname()[1]
-    live = Live(snapshot(home, port, unknown))
+    live = Live(snapshot(home, port, unknown, text), load_index(home / "data/mirror"))
     journal = Journal()
     bus = Bus(journal)
     clients = Clients(home / "no-arp-table")
@@ -194,7 +196,7 @@ async def serving(home: Path, unknown: str = "ignore") -> AsyncIterator[Site]:
     releases = Releases(live, home / "data", bus.emit)
     server = HttpServer(live, library, releases, bus.emit, clients, journal=journal, subscribe=bus.subscribe)
     await server.start([listener])
-    site = Site(server, live, bus, clients, port, home)
+    site = Site(server, live, bus, clients, port, home, releases)
     try:
         yield site
     finally:
