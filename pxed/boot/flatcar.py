@@ -81,7 +81,9 @@ def _root(profile: Profile, args: tuple[Argument, ...]) -> Iterator[Remark]:
         )
     if (profile.root or in_args) and kind == "tmpfs":
         yield Remark(
-            (field, "root"), "rootfstype: tmpfs is for a root in memory, and root names a local one: remove one", False
+            (field, "root"),
+            "rootfstype: tmpfs has systemd mount a tmpfs in place of the local root, which is lost at the next boot: "
+            "leave rootfstype or root out",
         )
 
 

@@ -55,11 +55,10 @@ def profile_findings(inventory: Inventory, versions: Mapping[str, str] = Mapping
     `versions` gives, by image name, the version that an image which follows its channel boots at this time.
     """
     endpoint = _endpoint(inventory)
-    used = {use.profile.image: image for use, image in _live(inventory)}
-    found = [
-        problem for name, image in used.items() for problem in _image_problems(inventory, name or "", image, versions)
-    ]
-    for use, image in _live(inventory):
+    live = list(_live(inventory))
+    used = {use.profile.image or "": image for use, image in live}
+    found = [problem for name, image in used.items() for problem in _image_problems(inventory, name, image, versions)]
+    for use, image in live:
         release = flatcar_release(use.profile.image or "", image, versions)
         if release is not None:
             for remark in remarks(use.profile, use.line(image, endpoint), release):

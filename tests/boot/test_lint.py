@@ -86,9 +86,6 @@ ERRORS = [
     pytest.param(["▶args: ['ip=:::::eth0:bootp']"], "ip= would stop the boot", id="bootp stops the boot"),
     pytest.param(["▶args: [ip=10.0.0.9]"], "needs netmask= beside it", id="an address without a netmask"),
     pytest.param(["▶args: [rootfstype=ext4]"], "rootfstype=ext4 needs a root", id="a root in memory is no ext4"),
-    pytest.param(
-        ["▶rootfstype: tmpfs", "root: LABEL=ROOT"], "tmpfs is for a root in memory", id="a local root is no tmpfs"
-    ),
 ]
 
 
@@ -102,6 +99,9 @@ def test_what_stops_a_boot_is_an_error_at_its_field(lines: list[str], part: str,
 
 
 WARNINGS = [
+    pytest.param(
+        ["▶rootfstype: tmpfs", "root: LABEL=ROOT"], "in place of the local root", id="a local root that is a tmpfs"
+    ),
     pytest.param(
         ["ignition: a.ign", "▶first_boot: false"], "so the config is not applied", id="a config that Ignition ignores"
     ),
