@@ -4,7 +4,7 @@ https://coreos.github.io/ignition/specs/. Specs 3.3.0 and 3.4.0 follow Ignition 
 sources tell. Specs 1 and 2.x are left out.
 """
 
-from pxed.ignition.spec.decode import parse, place
+from pxed.ignition.spec.decode import parse, place, read
 from pxed.ignition.spec.duplicates import duplicates
 from pxed.ignition.spec.encode import marshal
 from pxed.ignition.spec.merge import merge
@@ -26,5 +26,6 @@ __all__ = [
     "merge",
     "parse",
     "place",
+    "read",
     "validate",
 ]

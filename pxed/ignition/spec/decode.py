@@ -23,9 +23,17 @@ _WORDS = {"string": "string", "int": "number", "bool": "bool"}
 
 def parse(body: bytes, version: str) -> tuple[dict[str, Any] | None, list[Finding]]:
     """The config that a JSON text holds and warnings about it; or None and the error that stops Ignition."""
-    spec = spec_of(version)
     if not body:
         return None, [Finding((), Severity.ERROR, EMPTY)]
+    config, found = read(body, version)
+    if config is not None and config.get("ignition", {}).get("version") != version:
+        return None, [Finding((), Severity.ERROR, UNSUPPORTED)]
+    return config, found
+
+
+def read(body: bytes, version: str) -> tuple[dict[str, Any] | None, list[Finding]]:
+    """As parse, but into the structs of that version whatever version the text itself names."""
+    spec = spec_of(version)
     try:
         root = read_json(body)
     except JsonSyntaxError as problem:
@@ -36,8 +44,6 @@ def parse(body: bytes, version: str) -> tuple[dict[str, Any] | None, list[Findin
     if decoder.fault:
         offset, message = decoder.fault
         return None, [_at(body, offset, (), Severity.ERROR, message)]
-    if config.get("ignition", {}).get("version") != version:
-        return None, [Finding((), Severity.ERROR, UNSUPPORTED)]
     return config, [_at(body, *remark) for remark in _unused(root, spec.config, ())]
 
 
