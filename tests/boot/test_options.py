@@ -7,6 +7,7 @@ and the generators of flatcar/bootengine and flatcar/init.
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -290,11 +291,15 @@ def test_a_local_root_gets_its_first_boot_once() -> None:
     assert page(found, first_boot_done=True).cmdline == f"{INITRD} {IGNITION} root=LABEL=ROOT {BOOTIF}"
 
 
+def words_of_all() -> set[str]:
+    """Names of all words of the table."""
+    lines = " ".join(case.values[1] for case in OPTIONS)  # type: ignore[attr-defined]
+    return {word.partition("=")[0] for word in re.sub(r'"[^"]*"', "", lines).split()}
+
+
 def test_each_option_of_flatcar_has_a_row() -> None:
     """The words of flatcar-generators and of the page above; a word that is added there belongs here."""
-    lines = " ".join(case.values[1] for case in OPTIONS)  # type: ignore[attr-defined]
-    words = {word.partition("=")[0] for word in lines.split()}
-    assert words >= {
+    assert words_of_all() >= {
         "initrd", "flatcar.first_boot", "ignition.config.url", "flatcar.config.url", "coreos.config.url",
         "flatcar.oem.id", "ignition.platform.id", "rootfstype", "rootflags", "root", "sshkey", "console",
         "flatcar.autologin", "ip", "netmask", "gateway", "ksdevice", "nameserver", "BOOTIF", "netroot", "rd.neednet",
@@ -302,6 +307,11 @@ def test_each_option_of_flatcar_has_a_row() -> None:
         "systemd.unified_cgroup_hierarchy", "systemd.journald.forward_to_console",
         "systemd.journald.max_level_console", "rd.shell", "rd.break", "systemd.log_level", "cloud-config-url",
     }  # fmt: skip
+
+
+def test_each_option_is_on_the_page_of_kernel_options() -> None:
+    paper = (Path(__file__).parents[2] / "docs" / "kernel-options.md").read_text()
+    assert sorted(word for word in words_of_all() if f"`{word}" not in paper) == ["dyndbg", "quiet"]
 
 
 # The example of Flatcar's iPXE page for each channel, with the versions that were current when it was written.
