@@ -5,15 +5,12 @@ Modules are imported when their command runs, so that `pxed serve` is ready in a
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-DEFAULT_CONFIG = Path("/etc/pxed/pxed.yaml")
-
-Config = Annotated[Path, typer.Option("-c", "--config", metavar="FILE", help="The inventory.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+from pxed.cli.images import app as images
+from pxed.cli.options import DEFAULT_CONFIG, AsJson, Config
 
 app = typer.Typer(
     name="pxed",
@@ -22,6 +19,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.add_typer(images, name="images", help="The mirror of Flatcar releases.")
 
 
 @app.command()

@@ -1,0 +1,107 @@
+"""One sync of the mirror as a child process: started, listened to, stopped. It never outlives the daemon."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import sys
+from collections import deque
+from pathlib import Path
+from typing import Protocol
+
+from pxed.assets.mirror.errors import MirrorError
+from pxed.assets.mirror.events import Event, Failed, from_json
+
+BUSY = 75  # EX_TEMPFAIL: another process writes the mirror
+NICENESS = 10
+STOP_SECONDS = 5.0  # after SIGTERM; what was downloaded survives SIGKILL too
+LAST_WORDS = 5  # lines of standard error that are kept
+MAX_LINE = 1 << 20
+
+
+class Listener(Protocol):
+    """Who is told what the process says."""
+
+    def hear(self, event: Event) -> None: ...
+    def complain(self, image: str, text: str) -> None: ...
+
+
+async def run_sync(config: Path, listener: Listener, stopping: asyncio.Event) -> int:
+    """Sync everything that the inventory wants; the exit code, or 0 when it was stopped by `stopping`."""
+    # -P: the current directory of the daemon is not where its helper's modules come from.
+    command = (sys.executable, "-P", "-m", "pxed", "images", "sync", "--json", "--child", "-c", str(config))
+    pipe = asyncio.subprocess.PIPE
+    try:
+        process = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, stderr=pipe, limit=MAX_LINE)
+    except OSError as error:
+        listener.complain("", f"cannot start {sys.executable}: {error.strerror}")
+        return 1
+    with contextlib.suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, process.pid, NICENESS)
+    try:
+        return await _attend(process, listener, stopping)
+    finally:
+        await _end(process)
+
+
+async def _attend(process: asyncio.subprocess.Process, listener: Listener, stopping: asyncio.Event) -> int:
+    said = asyncio.ensure_future(_listen(process, listener))
+    stop = asyncio.ensure_future(stopping.wait())
+    try:
+        await asyncio.wait((said, stop), return_when=asyncio.FIRST_COMPLETED)
+        if not said.done():
+            return 0
+        failures, last_words = said.result()
+        code = await process.wait()
+        if code not in (0, BUSY) and not failures:
+            listener.complain("", f"pxed images sync ended with {code}: {last_words or 'it said nothing'}")
+        return code
+    finally:
+        for future in (said, stop):
+            future.cancel()
+        await asyncio.gather(said, stop, return_exceptions=True)
+
+
+async def _listen(process: asyncio.subprocess.Process, listener: Listener) -> tuple[int, str]:
+    """All it says; how many events were failures, and the end of its standard error."""
+    assert process.stdout is not None  # noqa: S101
+    assert process.stderr is not None  # noqa: S101
+    errors = asyncio.ensure_future(_tail(process.stderr))
+    failures = 0
+    try:
+        async for line in process.stdout:
+            failures += _hear(line, listener)
+        return failures, await errors
+    finally:
+        errors.cancel()
+
+
+def _hear(line: bytes, listener: Listener) -> bool:
+    try:
+        event = from_json(line.decode(errors="replace"))
+    except MirrorError as error:
+        listener.complain("", f"pxed images sync said what is no event: {error}")
+        return True
+    listener.hear(event)
+    return isinstance(event, Failed)
+
+
+async def _tail(stream: asyncio.StreamReader) -> str:
+    lines: deque[str] = deque(maxlen=LAST_WORDS)
+    async for line in stream:
+        lines.append(line.decode(errors="replace").strip())
+    return " ".join(lines)
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is not None:
+        return
+    with contextlib.suppress(ProcessLookupError):
+        process.terminate()
+    try:
+        await asyncio.wait_for(process.wait(), STOP_SECONDS)
+    except TimeoutError:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
