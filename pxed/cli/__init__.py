@@ -74,6 +74,29 @@ def render(
 
 
 @app.command()
+def butane(
+    inputs: Annotated[list[str] | None, typer.Argument(metavar="[FILE]", help="The config; without it, stdin.")] = None,
+    check: Annotated[bool, typer.Option("-c", "--check", help="Check the config without producing output.")] = False,
+    color: Annotated[str, typer.Option("--color", "--colour", help="auto, always or never.")] = "auto",
+    files_dir: Annotated[str, typer.Option("-d", "--files-dir", help="Where local files may be embedded from.")] = "",
+    input_file: Annotated[str, typer.Option("--input", hidden=True)] = "",
+    output: Annotated[str, typer.Option("-o", "--output", help="Write to a file instead of stdout.")] = "",
+    pretty: Annotated[bool, typer.Option("-p", "--pretty", help="Indent the JSON.")] = False,
+    raw: Annotated[bool, typer.Option("-r", "--raw", help="No effect for Flatcar configs.")] = False,
+    raw_errors: Annotated[bool, typer.Option("--raw-errors", help="One line for each error and warning.")] = False,
+    strict: Annotated[bool, typer.Option("-s", "--strict", help="Fail on any warning.")] = False,
+    version: Annotated[bool, typer.Option("-V", "--version", help="Print the version.")] = False,
+) -> None:
+    """Translate a Butane config (variant flatcar) to Ignition."""
+    from pxed.cli.butane import Options, run, show_version
+
+    if version:
+        raise typer.Exit(show_version())
+    names = [*([input_file] if input_file else []), *(inputs or [])]
+    raise typer.Exit(run(names, Options(check, color, files_dir, output, pretty, raw_errors, strict)))
+
+
+@app.command()
 def schema() -> None:
     """Print the JSON Schema of the inventory, for editors."""
     from pxed.cli.schema import run
