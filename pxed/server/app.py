@@ -25,6 +25,7 @@ from pxed.server.dhcp import DhcpServer
 from pxed.server.http import HttpServer
 from pxed.server.interfaces import Interfaces
 from pxed.server.live import Live, Snapshot
+from pxed.server.mirroring import Mirroring
 from pxed.server.releases import Releases
 from pxed.server.reload import Reloader
 from pxed.server.sockets import Sockets
@@ -66,7 +67,8 @@ class Daemon:
             mtu_of=self.interfaces.mtu_of,
             settings=_tftp_settings(server.tftp),
         )
-        self._releases = Releases(self.live, server.data_dir, bus.emit)
+        self._mirroring = Mirroring(path, self.live, bus.emit)
+        self._releases = Releases(self.live, server.data_dir, bus.emit, self._mirroring.arriving)
         self._http = HttpServer(
             self.live,
             library,
@@ -82,7 +84,10 @@ class Daemon:
         tasks: list[asyncio.Task[None]] = []
         try:
             await self._start()
-            tasks = [asyncio.create_task(self._watch(), name="watch")]
+            tasks = [
+                asyncio.create_task(self._watch(), name="watch"),
+                asyncio.create_task(self._mirroring.run(), name="mirror"),
+            ]
             if self._manager.watchdog_seconds:
                 tasks.append(asyncio.create_task(self._keep_alive(), name="watchdog"))
             await self._stopping.wait()
@@ -122,8 +127,10 @@ class Daemon:
             await asyncio.sleep(WATCH_SECONDS)
             if self.interfaces.refresh():
                 self._notice(f"the interfaces changed: {self._addresses()}")
+            self._mirroring.refresh()
             if await self._reloader.look():
                 self.interfaces.use(self.live.snapshot.inventory.server)
+                self._mirroring.reconsider()
                 self._manager.notify(f"STATUS={self._status()}")
 
     async def _keep_alive(self) -> None:
@@ -136,6 +143,7 @@ class Daemon:
         self._manager.stopping()
         self._bus.emit(Event(Kind.STOPPING, time.time(), text=f"{self._tftp.active} TFTP transfers under way may end"))
         self._stopping.clear()
+        self._mirroring.stop()
         self._dhcp.close()
         self._tftp.stop_accepting()
         draining = asyncio.ensure_future(
