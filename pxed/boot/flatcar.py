@@ -61,7 +61,7 @@ def _disk_words(args: tuple[Argument, ...], line: str) -> Iterator[Remark]:
         yield Remark(
             ("args", "ignition_url"),
             f"{told[0][:40]!r} on the command line makes Flatcar look for a disk to boot from, wherever it stands: "
-            "write it in another way (in a URL, usr%3D)",
+            "write it in another way (in a URL, %75sr=)",
             warning=False,
         )
 
@@ -125,8 +125,9 @@ def _config_url(profile: Profile, args: tuple[Argument, ...], release: Release) 
         )
     for field, url in (("args", in_args), ("ignition_url", profile.ignition_url)):
         problem = oem_url_problem(*release) if url and url.lower().startswith("oem:") else ""
-        if problem:
-            yield Remark((field, "image"), f"{url} is not found by this Flatcar: {problem}", not release.pinned)
+        if problem and url:
+            sentence = f"{url[:100]} is not found by this Flatcar: {problem}; take another version, or an http URL"
+            yield Remark((field, "image"), sentence, warning=not release.pinned)
 
 
 def _delivery(profile: Profile, release: Release) -> Iterator[Remark]:

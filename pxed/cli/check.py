@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pxed.assets.library import Asset, AssetError, Library
 from pxed.boot.images import boot_files
+from pxed.boot.lint import notes
 from pxed.boot.loaders import DEFAULT_LOADERS
 from pxed.errors import ConfigError, Problem
 from pxed.inventory.loader import located
@@ -75,6 +76,8 @@ def _print(problems: list[Problem], inventory: Inventory | None) -> None:
     for problem in problems:
         print(problem, file=sys.stderr)
     if inventory is not None:
+        for note in notes(inventory):
+            print(f"note: {note}")
         print(
             f"{inventory.path}: {len(inventory.machines)} machines, {len(inventory.profiles)} profiles, "
             f"{len(inventory.images)} images; no errors, {len(problems)} warnings"

@@ -55,6 +55,16 @@ def test_check_warns_of_a_missing_file_and_fails_for_an_error(home):
     assert "profile" in done.stderr
 
 
+def test_check_notes_what_flatcar_needs_in_memory_and_finds_nothing_wrong(home):
+    url = "https://stable.release.flatcar-linux.net/amd64-usr/current/flatcar_production_pxe"
+    (home / "pxed.yaml").write_text(INVENTORY.replace("vmlinuz", f"'{url}.vmlinuz'"))
+    done = pxed(home, "check")
+    assert (done.returncode, done.stderr) == (0, "")
+    note, summary = done.stdout.splitlines()
+    assert note == "note: machines that boot Flatcar from memory need 3 GB of it at least: worker"
+    assert "no errors, 0 warnings" in summary
+
+
 def test_check_gives_json(home):
     (home / "pxed.yaml").write_text(INVENTORY.replace("lab, ignition", "lap, ignition"))
     problems = json.loads(pxed(home, "check", "--json").stdout)
