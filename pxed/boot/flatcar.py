@@ -111,7 +111,7 @@ def _first_boot(profile: Profile, args: tuple[Argument, ...], line: str) -> Iter
 
 def _runs_ignition(line: str) -> bool:
     """The last word of a name counts, and either name is enough (ignition-generator)."""
-    given = arguments(line.split(" "))
+    given = arguments(word for word in line.split(" ") if "first_boot" in word)
     last = (list(named(given, name))[-1:] for name in FIRST_BOOT)
     return any(is_yes(argument) for found in last for argument in found)
 
@@ -132,6 +132,12 @@ def _config_url(profile: Profile, args: tuple[Argument, ...], release: Release) 
 
 def _delivery(profile: Profile, release: Release) -> Iterator[Remark]:
     """Both the config and the files of the machine's own initrd."""
+    if profile.ignition_delivery == "embedded" and profile.ignition_url:
+        yield Remark(
+            ("ignition_delivery", "ignition_url"),
+            "pxed does not embed the config of another server, the machine fetches it: give the config as a file "
+            "(butane or ignition), or leave ignition_delivery out",
+        )
     problem = embedded_problem(*release) if needs_archive(profile) else ""
     if not problem:
         return

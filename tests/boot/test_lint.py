@@ -130,6 +130,10 @@ WARNINGS = [
         ["ignition: a.ign", "▶args: [root=LABEL=ROOT]"], "Ignition run at every boot",
         id="a root in args, whose first boot is not known",
     ),
+    pytest.param(
+        ["▶ignition_delivery: embedded", "ignition_url: http://m/x"], "does not embed the config of another server",
+        id="a URL that cannot be embedded",
+    ),
     pytest.param(["▶args: [ignition.platform.id=metal]"], "write flatcar.oem.id=metal", id="the name of upstream"),
     pytest.param(["▶args: [systemd.machine_id=node1]"], "32 hexadecimal digits", id="a machine id that is none"),
     pytest.param(["▶autologin: true"], "whoever reaches every console gets a shell", id="autologin everywhere"),
