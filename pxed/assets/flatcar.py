@@ -67,15 +67,19 @@ class Version(NamedTuple):
 
 
 class Release(NamedTuple):
-    """What an image boots, as far as the inventory says it. A text that is not known is ""."""
+    """What an image boots, as far as it is known. A text that is not known is ""."""
 
     channel: str
     version: str  # "4593.2.5", "current", "current-2024"
+    follows: bool = False  # the version is what the channel has now
 
     @property
     def pinned(self) -> bool:
         """Whether it is one version for ever."""
-        return version_of(self.version) is not None
+        return not self.follows and version_of(self.version) is not None
+
+    def __str__(self) -> str:
+        return " ".join(("Flatcar", *filter(None, (self.channel, self.version))))
 
 
 class _Window(NamedTuple):

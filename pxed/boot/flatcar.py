@@ -124,9 +124,9 @@ def _config_url(profile: Profile, args: tuple[Argument, ...], release: Release) 
             f"{in_args[:60]} in args wins, so the profile's own config is not used: remove one of them",
         )
     for field, url in (("args", in_args), ("ignition_url", profile.ignition_url)):
-        problem = oem_url_problem(*release) if url and url.lower().startswith("oem:") else ""
+        problem = oem_url_problem(release.channel, release.version) if url and url.lower().startswith("oem:") else ""
         if problem and url:
-            sentence = f"{url[:100]} is not found by this Flatcar: {problem}; take another version, or an http URL"
+            sentence = f"{url[:100]} is not found by {release}: {problem}; take another version, or an http URL"
             yield Remark((field, "image"), sentence, warning=not release.pinned)
 
 
@@ -138,20 +138,20 @@ def _delivery(profile: Profile, release: Release) -> Iterator[Remark]:
             "pxed does not embed the config of another server, the machine fetches it: give the config as a file "
             "(butane or ignition), or leave ignition_delivery out",
         )
-    problem = embedded_problem(*release) if needs_archive(profile) else ""
+    problem = embedded_problem(release.channel, release.version) if needs_archive(profile) else ""
     if not problem:
         return
     embedded = profile.ignition_delivery == "embedded" and serves_config(profile)
     what, remedy = ("embedded", "use ignition_delivery: url, or") if embedded else ("oem_files", "use")
     yield Remark(
         ("ignition_delivery" if embedded else "oem_files", "image"),
-        f"{what} does not work with Flatcar {release.channel} {release.version}: {problem}; {remedy} another version",
+        f"{what} does not work with {release}: {problem}; {remedy} another version",
         warning=not release.pinned,
     )
 
 
 def _platform(args: tuple[Argument, ...], release: Release) -> Iterator[Remark]:
-    if last_value(args, *OEM_ID) == "pxe" and platform_problem(*release):
+    if last_value(args, *OEM_ID) == "pxe" and platform_problem(release.channel, release.version):
         yield Remark(
             ("args", "image"),
             "flatcar.oem.id=pxe stops the boot of Flatcar 3185 to 3227 (flatcar/Flatcar#742): "

@@ -69,7 +69,9 @@ def profile_findings(inventory: Inventory, versions: Mapping[str, str] = Mapping
 def flatcar_release(name: str, image: Image, versions: Mapping[str, str] = MappingProxyType({})) -> Release | None:
     """The Flatcar release that an image boots, with its version at this time if it is known; None for another OS."""
     release = release_of(image)
-    return release._replace(version=versions.get(name, release.version)) if release else None
+    if release is None or release.pinned or name not in versions:
+        return release
+    return Release(release.channel, versions[name], follows=True)
 
 
 def notes(inventory: Inventory) -> list[str]:
@@ -146,9 +148,9 @@ def _image_problems(inventory: Inventory, name: str, image: Image, versions: Map
     if release is None:
         return
     key = f"images.{name}.flatcar.version" if image.flatcar else f"images.{name}.kernel"
-    if problem := boot_problem(*release):
-        sentence = f"Flatcar {release.channel} {release.version} cannot be used: {problem}; take another version"
-        yield Problem(inventory.path, 0, 0, key, sentence, warning=name in versions or not release.pinned)
+    if problem := boot_problem(release.channel, release.version):
+        sentence = f"{release} cannot be used: {problem}; take another version"
+        yield Problem(inventory.path, 0, 0, key, sentence, warning=not release.pinned)
     version = version_of(release.version)
     if version and version.channel and release.channel and version.channel != release.channel:
         sentence = f"{version} is a version of {version.channel}, and its channel here is {release.channel}: change one"

@@ -49,7 +49,7 @@ def config_findings(
 ) -> Iterator[Finding]:
     """What machines of this profile would stumble over in their config.
 
-    `flatcar` is (channel, version) of the release that they boot, None for another system: that gets no finding.
+    `flatcar` is the Release that they boot, or its channel and version; None for another system, without findings.
     """
     if flatcar is None:
         return
@@ -64,7 +64,7 @@ def config_findings(
 def _specification(config: Mapping[str, Any], profile: Profile, release: Release) -> Iterator[Finding]:
     """Ignition refuses a config that is newer than itself; Flatcar's converts those of 1 and 2.x."""
     said = _version(config)
-    takes = ignition_spec(*release)
+    takes = ignition_spec(release.channel, release.version)
     found = _SPEC.fullmatch(said)
     if takes is None or found is None:
         return
@@ -78,13 +78,13 @@ def _specification(config: Mapping[str, Any], profile: Profile, release: Release
         certain = _is_known(release)
         yield Finding(
             Severity.ERROR if certain else Severity.WARNING,
-            f"the config is of Ignition version {said}, but {_named(release)} takes {takes} at most"
+            f"the config is of Ignition version {said}, but {release} takes {takes} at most"
             f"{'' if certain else ', as far as pxed knows'}: {_remedy(profile, takes, release)}",
         )
 
 
 def _remedy(profile: Profile, takes: str, release: Release) -> str:
-    usable = butane_versions(*release)
+    usable = butane_versions(release.channel, release.version)
     if profile.butane is None:
         return f"write it for {takes}, or boot a newer Flatcar"
     if not usable:
@@ -130,10 +130,10 @@ def _oem_urls(config: Mapping[str, Any], release: Release) -> Iterator[Finding]:
     url = next((source for source in _sources(config) if source.lower().startswith("oem:")), None)
     if url is None:
         return
-    if problem := oem_url_problem(*release):
+    if problem := oem_url_problem(release.channel, release.version):
         yield Finding(
             Severity.ERROR if release.pinned else Severity.WARNING,
-            f"{url[:100]} is not found by {_named(release)}: {problem}; take another version, or an http URL",
+            f"{url[:100]} is not found by {release}: {problem}; take another version, or an http URL",
         )
     found = _SPEC.fullmatch(_version(config))
     if found and spec_numbers(found[1]) > _LAST_SPEC_WITH_OEM:
@@ -145,14 +145,12 @@ def _oem_urls(config: Mapping[str, Any], release: Release) -> Iterator[Finding]:
 
 
 def _is_known(release: Release) -> bool:
-    """Whether what the tables say of its Ignition is what it has, not only the least that it has."""
+    """Whether what the tables say of its Ignition is all that it has: of a version, and of a year of LTS."""
     version = version_of(release.version)
+    if version is None:
+        return release.version.startswith("current-")
     newest = version_of(newest_known("alpha"))
-    return version is not None and newest is not None and version.major <= newest.major
-
-
-def _named(release: Release) -> str:
-    return " ".join(("Flatcar", *filter(None, release)))
+    return newest is not None and version.major <= newest.major
 
 
 def _version(config: Mapping[str, Any]) -> str:

@@ -232,6 +232,12 @@ def test_the_release_of_a_mirrored_image_is_what_it_says() -> None:
     assert release_of(Image()) is None
     assert Release("stable", "4593.2.5").pinned
     assert not Release("lts", "current-2024").pinned
+    assert not Release("stable", "4593.2.5", follows=True).pinned
+
+
+def test_a_release_is_named_by_what_is_known_of_it() -> None:
+    assert str(Release("lts", "current-2024")) == "Flatcar lts current-2024"
+    assert str(Release("", "")) == "Flatcar"
 
 
 def test_the_memory_that_flatcar_needs_is_three_gigabytes() -> None:

@@ -203,6 +203,7 @@ def test_a_release_that_is_followed_is_judged_by_what_is_mirrored_now(tmp_path: 
     assert findings(text, tmp_path) == [], "as far as is known, current is well"
     (problem,) = findings(text, tmp_path, {"flatcar": "4593.1.0"})
     assert "Flatcar beta 4593.1.0" in problem.message
+    assert problem.warning, "the next sync may end it, so the daemon starts"
 
 
 def test_the_platform_pxe_is_a_warning_where_it_stops_the_boot(tmp_path: Path) -> None:
@@ -298,5 +299,6 @@ def test_the_release_of_an_image_is_the_mirrored_one_when_that_is_known(tmp_path
     path.write_text(profile("console: tty0"))
     images = load(path).images
     assert flatcar_release("flatcar", images["flatcar"]) == Release("stable", "current")
-    assert flatcar_release("flatcar", images["flatcar"], {"flatcar": "4593.2.5"}) == Release("stable", "4593.2.5")
+    newest = flatcar_release("flatcar", images["flatcar"], {"flatcar": "4593.2.5"})
+    assert newest == Release("stable", "4593.2.5", follows=True)
     assert flatcar_release("other", images["other"], {"other": "4593.2.5"}) is None

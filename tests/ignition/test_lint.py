@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pxed.assets.flatcar import Release
 from pxed.ignition.lint import Finding, Severity, config_findings
 from pxed.inventory.model import Boot, Profile
 
@@ -48,6 +49,18 @@ def test_a_config_that_is_taken_gets_no_finding(version: str, flatcar: tuple[str
             "3.4.0", LTS_2023, {"butane": "w.bu"}, "error",
             ["version 3.4.0, but Flatcar lts 3510.3.8 takes 3.3.0 at most", "say version: 1.0.0 in the Butane config"],
             id="Butane 1.1.0 on LTS 2023",
+        ),
+        pytest.param(
+            "3.4.0", ("lts", "current-2023"), {"butane": "w.bu"}, "error", ["lts current-2023 takes 3.3.0"],
+            id="Butane 1.1.0 on LTS 2023, which keeps its Ignition",
+        ),
+        pytest.param(
+            "3.5.0", ("lts", "current"), {"ignition": "w.ign"}, "warning", ["3.4.0 at most, as far as pxed knows"],
+            id="newer than LTS was, and a new year may be here",
+        ),
+        pytest.param(
+            "3.5.0", Release("lts", "4081.3.10", follows=True), {"butane": "w.bu"}, "error", ["3.4.0 at most: say"],
+            id="newer than what is mirrored now",
         ),
         pytest.param(
             "3.4.0", LTS_2023, {"ignition": "w.ign"}, "error", ["write it for 3.3.0, or boot a newer Flatcar"],
