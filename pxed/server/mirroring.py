@@ -47,9 +47,9 @@ class Mirroring:
         self.refresh()
 
     def arriving(self, image: str) -> str:
-        """ "4593.2.5 is arriving, 37 %"; "" when nothing is on its way."""
+        """ "4593.2.5 is arriving, 37%"; "" when nothing is on its way."""
         arriving = self._news.arriving.get(image)
-        return f"{arriving.version} is arriving, {arriving.fraction:.0%}".replace("%", " %") if arriving else ""
+        return f"{arriving.version} is arriving, {arriving.fraction:.0%}" if arriving else ""
 
     def refresh(self) -> bool:
         """Take the index if it was replaced; whether it was. A broken one is warned about, the old one stays."""
@@ -79,19 +79,14 @@ class Mirroring:
 
     async def run(self) -> None:
         """Sync when it is time, until stop()."""
-        delay = self._first()
+        delay = self.first()
         while True:
             await self._pause(delay)
             if self._stopping.is_set():
                 return
-            delay = await self._sync() if self._active else None
+            delay = await self.sync() if self._active else None
 
-    @property
-    def _active(self) -> bool:
-        settings, images = self._wanted
-        return bool(images) and settings.interval > 0
-
-    def _first(self) -> float | None:
+    def first(self) -> float | None:
         """Seconds until the first sync; None for none."""
         settings, images = self._wanted
         missing = [name for name, image in images.items() if not newest(name, image, self._live.index)]
@@ -102,6 +97,26 @@ class Mirroring:
             self._say(text, Level.WARNING)
         return None
 
+    async def sync(self) -> float:
+        """One sync, by a child process; seconds until the next."""
+        settings, _ = self._wanted
+        self._say("looking for new Flatcar releases", Level.DEBUG)
+        code = await run_sync(self._path, self._news, self._stopping)
+        self.refresh()
+        if code == BUSY:
+            return RETRY_SECONDS
+        self._news.ended()
+        if code == 0:
+            self._failures = 0
+            return settings.interval * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311
+        self._failures += 1
+        return min(RETRY_SECONDS * 2.0 ** min(self._failures - 1, 20), float(settings.interval))
+
+    @property
+    def _active(self) -> bool:
+        settings, images = self._wanted
+        return bool(images) and settings.interval > 0
+
     async def _pause(self, delay: float | None) -> None:
         try:
             async with asyncio.timeout(delay):
@@ -109,22 +124,6 @@ class Mirroring:
         except TimeoutError:
             pass
         self._asked.clear()
-
-    async def _sync(self) -> float:
-        """One sync; seconds until the next."""
-        settings, _ = self._wanted
-        self._say("looking for new Flatcar releases", Level.DEBUG)
-        code = await run_sync(self._path, self._news, self._stopping)
-        if code != BUSY:
-            self._news.ended()
-        self.refresh()
-        if code == 0:
-            self._failures = 0
-            return settings.interval * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311
-        if code != BUSY:
-            self._failures += 1
-        backoff = RETRY_SECONDS * 2.0 ** min(self._failures - 1, 20) if self._failures else RETRY_SECONDS
-        return min(backoff, float(settings.interval))
 
     def _say(self, text: str, level: Level) -> None:
         self._emit(Event(Kind.NOTICE, time.time(), text=text, level=level))
