@@ -13,7 +13,7 @@ PURE = ("dhcp", "tftp", "boot", "ignition")
 IMPURE_MODULES = {"asyncio", "socket", "os", "time", "random", "logging", "aiohttp", "select", "threading"}
 LAYER = {
     "cli": 4, "server": 3, "probe": 3, "status": 2, "assets": 2, "boot": 2, "ignition": 2, "dhcp": 1, "tftp": 1,
-    "inventory": 1, "errors": 0, "events": 0, "architecture": 0,
+    "inventory": 1, "errors": 0, "events": 0, "architecture": 0, "__main__": 5,
 }  # fmt: skip
 STRANGERS = {("dhcp", "tftp"), ("tftp", "dhcp"), ("inventory", "dhcp"), ("inventory", "tftp"), ("dhcp", "inventory")}
 

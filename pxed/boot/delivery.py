@@ -65,7 +65,7 @@ def machine_files(
         return files
     name = unique_name(_OEM_NAME, {file.name for file in files})
     url = _own_url("oem", match, endpoint, identity, token, OEM_SUFFIX)
-    return (*files, BootFile(Role.INITRD, name, url))
+    return (*files, BootFile(Role.INITRD, name, url, made=True))
 
 
 def _own_url(

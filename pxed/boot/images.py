@@ -39,6 +39,7 @@ class BootFile:
     name: str
     source: str
     version: str = ""  # of the release
+    made: bool = False  # pxed makes it for the machine that asks; `source` is where
 
     @property
     def remote(self) -> bool:

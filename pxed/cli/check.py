@@ -9,12 +9,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from pxed.assets.library import Asset, AssetError, Library
+from pxed.assets.mirror.errors import MirrorError
+from pxed.assets.mirror.index import Index, load_index
+from pxed.assets.mirror.rollout import newest
 from pxed.boot.images import boot_files
 from pxed.boot.lint import notes
 from pxed.boot.loaders import DEFAULT_LOADERS
 from pxed.errors import ConfigError, Problem
 from pxed.inventory.loader import located
 from pxed.inventory.model import Inventory, LoaderKey
+from pxed.server.live import Snapshot
 from pxed.server.load import load_snapshot
 
 USUAL_KEYS: tuple[LoaderKey, ...] = (
@@ -25,28 +29,44 @@ USUAL_KEYS: tuple[LoaderKey, ...] = (
 
 def run(config: Path, as_json: bool) -> int:
     """Print the problems, or what is fine; the exit code."""
-    inventory: Inventory | None = None
+    snapshot: Snapshot | None = None
     try:
-        inventory = load_snapshot(config).inventory
-        problems = [*inventory.warnings, *located(missing_files(inventory), inventory.path)]
+        snapshot = load_snapshot(config)
+        inventory = snapshot.inventory
+        problems = [*snapshot.warnings, *located(missing_files(inventory), inventory.path)]
     except ConfigError as error:
         problems = error.problems
     if as_json:
         print(json.dumps([_as_dict(problem) for problem in problems], indent=2))
     else:
-        _print(problems, inventory)
+        _print(problems, snapshot)
     return 1 if any(not problem.warning for problem in problems) else 0
 
 
 def missing_files(inventory: Inventory) -> Iterator[Problem]:
     """A warning for each file that a boot would ask for in vain: it may still arrive, so it stops no start."""
     library = Library(inventory.server.data_dir)
+    yield from _not_mirrored(inventory)
     for name, image in inventory.images.items():
-        for file in boot_files(image):
+        for file in boot_files(image) if image.flatcar is None else ():
             if not file.remote:
                 yield from _missing(library.image, file.source, inventory, f"images.{name}.{file.role}")
     for key, loader in _wanted_loaders(inventory):
         yield from _missing(library.loader, loader, inventory, key)
+
+
+def _not_mirrored(inventory: Inventory) -> Iterator[Problem]:
+    mirror = inventory.server.data_dir / "mirror"
+    releases = {name: image.flatcar for name, image in inventory.images.items() if image.flatcar is not None}
+    try:
+        index = load_index(mirror) if releases else Index()
+    except MirrorError as error:
+        yield Problem(inventory.path, 0, 0, "images", str(error), warning=True)
+        return
+    for name, flatcar in releases.items():
+        if not newest(name, flatcar, index):
+            what = f"{flatcar.channel} {flatcar.version} for {flatcar.arch} is not mirrored yet: run pxed images sync"
+            yield Problem(inventory.path, 0, 0, f"images.{name}.flatcar", what, warning=True)
 
 
 def _wanted_loaders(inventory: Inventory) -> Iterator[tuple[str, str]]:
@@ -72,10 +92,11 @@ def _as_dict(problem: Problem) -> dict[str, object]:
     return {**dataclasses.asdict(problem), "file": str(problem.file)}
 
 
-def _print(problems: list[Problem], inventory: Inventory | None) -> None:
+def _print(problems: list[Problem], snapshot: Snapshot | None) -> None:
     for problem in problems:
         print(problem, file=sys.stderr)
-    if inventory is not None:
+    if snapshot is not None:
+        inventory = snapshot.inventory
         for note in notes(inventory):
             print(f"note: {note}")
         print(

@@ -13,19 +13,23 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from pxed.architecture import HTTP_BOOT, name_of, without_http
-from pxed.assets.library import Library
+from pxed.assets.library import Asset, Library
+from pxed.assets.mirror.files import MirrorFiles
+from pxed.assets.mirror.index import load_index
 from pxed.boot.decide import Discovery, Offer
-from pxed.boot.delivery import has_ignition, ignition_url
+from pxed.boot.delivery import fetches_config, ignition_url, machine_files
 from pxed.boot.endpoint import Endpoint
-from pxed.boot.images import BootFile, boot_files
+from pxed.boot.images import BootFile
 from pxed.boot.page import page_for
-from pxed.cli.subject import Subject, find_subject, local_endpoint
+from pxed.cli.subject import Subject, find_subject, local_endpoint, mirrored_release
 from pxed.cli.trace import trace, verdict
 from pxed.dhcp.codes import BOOT_SERVER_PORT, CLIENT_PORT, SERVER_PORT
 from pxed.dhcp.pxe import Stage
 from pxed.dhcp.simulate import boot_server_request, discover
 from pxed.errors import ConfigError, PxedError
+from pxed.ignition.config import recipe_of
 from pxed.inventory.lookup import Identity, Match, resolve
+from pxed.inventory.model import Inventory
 from pxed.server.live import Snapshot
 from pxed.server.load import load_snapshot
 from pxed.server.respond import Outcome, respond
@@ -96,33 +100,50 @@ def _content_steps(snapshot: Snapshot, subject: Subject, endpoint: Endpoint, arc
     """The script, and every file it makes the machine fetch."""
     identity = subject.identity(name_of(without_http(arch)))
     match = resolve(snapshot.inventory, identity)
-    page = page_for(snapshot.inventory, match, identity, endpoint)
+    release = mirrored_release(snapshot, match)
+    page = page_for(snapshot.inventory, match, identity, endpoint, release=release)
     yield Step("script", "GET /boot.ipxe?mac=...", page.script.rstrip(), page.problem or match.reason, not page.problem)
     if not isinstance(match, Match) or not page.cmdline or match.profile.image is None:
         return
-    library = Library(snapshot.inventory.server.data_dir)
-    for file in boot_files(snapshot.inventory.images[match.profile.image]):
-        yield _file_step(library, file, file.url(match.profile.image, endpoint))
-    if has_ignition(match.profile):
+    name, image = match.profile.image, snapshot.inventory.images[match.profile.image]
+    version = release.version if release else ""
+    for file in machine_files(match, image, endpoint, identity, version=version):
+        yield _file_step(snapshot, match, identity, endpoint, file, file.url(name, endpoint))
+    if fetches_config(match.profile):
         yield _ignition_step(snapshot, match, identity, endpoint)
 
 
-def _file_step(library: Library, file: BootFile, url: str) -> Step:
-    if file.remote:
-        return Step(file.role, f"GET {url}", "from that server, not from pxed", "the image gives a URL")
+def _file_step(
+    snapshot: Snapshot, match: Match, identity: Identity, endpoint: Endpoint, file: BootFile, url: str
+) -> Step:
     try:
-        asset = library.image(file.source)
+        if file.made:
+            archive = snapshot.configs.archive(match, identity, endpoint)
+            return Step(file.role, f"GET {url}", f"{len(archive.body)} bytes", "made for this machine")
+        if file.remote:
+            return Step(file.role, f"GET {url}", "from that server, not from pxed", "the image gives a URL")
+        asset = _asset(snapshot.inventory, match, file)
     except PxedError as error:
         return Step(file.role, f"GET {url}", "", str(error), ok=False)
     return Step(file.role, f"GET {url}", f"{asset.size} bytes", f"{asset.path}")
+
+
+def _asset(inventory: Inventory, match: Match, file: BootFile) -> Asset:
+    data_dir = inventory.server.data_dir
+    flatcar = inventory.images[match.profile.image or ""].flatcar
+    if flatcar is None:
+        return Library(data_dir).image(file.source)
+    release = load_index(data_dir / "mirror").releases[flatcar.channel, flatcar.arch, file.version]
+    return MirrorFiles(data_dir).find(release, file.name)
 
 
 def _ignition_step(snapshot: Snapshot, match: Match, identity: Identity, endpoint: Endpoint) -> Step:
     url = ignition_url(match, endpoint, identity)
     if match.profile.ignition_url:
         return Step("ignition", f"GET {url}", "from that server, not from pxed", "the profile gives a URL")
-    body = snapshot.configs.render(match, identity, endpoint)
-    return Step("ignition", f"GET {url}", f"{len(body)} bytes", f"{match.profile.ignition}")
+    config = snapshot.configs.render(match, identity, endpoint)
+    sources = " and ".join(str(path) for path in recipe_of(match.profile).paths)
+    return Step("ignition", f"GET {url}", f"{len(config.body)} bytes", sources)
 
 
 def _loader_step(snapshot: Snapshot, offer: Offer) -> Step:

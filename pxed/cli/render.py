@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pxed.architecture import name_of
 from pxed.boot.page import page_for
-from pxed.cli.subject import find_subject, local_endpoint
+from pxed.cli.subject import find_subject, local_endpoint, mirrored_release
 from pxed.errors import ConfigError, PxedError
 from pxed.ignition.config import IgnitionError
 from pxed.inventory.lookup import Unmatched, resolve
@@ -48,8 +48,12 @@ def rendered(machine: str, what: str, config: Path, arch: int, address: str) -> 
     if what == "ignition":
         if isinstance(match, Unmatched):
             raise NothingToRenderError(f"{subject.name} gets no Ignition config: {match.reason}")
-        return snapshot.configs.render(match, identity, endpoint)
-    page = page_for(snapshot.inventory, match, identity, endpoint)
+        return snapshot.configs.render(match, identity, endpoint).body
+    release = mirrored_release(snapshot, match)
+    if release is not None and release.missing:
+        print(f"note: {subject.name} gets this when its image is mirrored: pxed images sync", file=sys.stderr)
+        release = None
+    page = page_for(snapshot.inventory, match, identity, endpoint, release=release)
     if what == "cmdline":
         if not page.cmdline:
             raise NothingToRenderError(f"{subject.name} boots no kernel of pxed's: {page.problem or match.reason}")

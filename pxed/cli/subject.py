@@ -5,12 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 
+from pxed.assets.mirror.index import load_index
+from pxed.assets.mirror.rollout import version_for
 from pxed.boot.endpoint import Endpoint, endpoint_at
+from pxed.boot.page import Release
 from pxed.errors import PxedError
-from pxed.inventory.lookup import Identity, by_name
+from pxed.inventory.lookup import Identity, Match, Unmatched, by_name
 from pxed.inventory.model import Inventory, Machine, Server
 from pxed.inventory.scalars import parse_mac
 from pxed.server.interfaces import Interfaces
+from pxed.server.live import Snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,3 +56,14 @@ def local_endpoint(server: Server, address: str) -> Endpoint:
         return endpoint_at(str(IPv4Address(address)), server)
     except ValueError:
         raise PxedError(f"--address {address!r} is no IPv4 address") from None
+
+
+def mirrored_release(snapshot: Snapshot, match: Match | Unmatched) -> Release | None:
+    """What of its image is mirrored for a machine; None when it boots no release of Flatcar. Raises MirrorError."""
+    name = match.profile.image or "" if isinstance(match, Match) else ""
+    image = snapshot.inventory.images.get(name)
+    if not isinstance(match, Match) or image is None or image.flatcar is None:
+        return None
+    index = load_index(snapshot.inventory.server.data_dir / "mirror")
+    version = version_for(name, image.flatcar, index, match.name)
+    return Release(version) if version else Release(missing="is not mirrored yet: run pxed images sync")

@@ -1,221 +1,157 @@
-"""Ignition configs: raw files, and templates rendered per machine. Takes text, opens nothing.
+"""The configs of one inventory, made for the machine that asks. Opens nothing itself.
 
-A config is JSON with `ignition.version` (https://coreos.github.io/ignition/specs/): 3.x, or 2.x, which Flatcar converts
-itself. Everything is checked when the inventory is loaded, each template once for every machine that would get it, so
-that no machine meets a broken config. A file without Jinja2 syntax is handed out byte for byte.
+A config is the profile's own file (Butane or Ignition, design section 3), or a base file with the own one merged into
+it. What was made is kept for the next request; pxed.ignition.load checks all of them before any machine asks.
 """
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Never
-from uuid import UUID
 
-from jinja2 import Template
-
-from pxed.boot.endpoint import Endpoint, endpoint_at
+from pxed.boot.endpoint import Endpoint
 from pxed.errors import ConfigError, Problem, PxedError
-from pxed.ignition.template import TemplateFaultError, compile_template, has_syntax, render_template
-from pxed.inventory.lookup import Identity, Match, resolve
-from pxed.inventory.model import Inventory, Machine, Profile
-
-_VERSION = re.compile(r"[23]\.\d+\.\d+(-[a-z]+)?")
+from pxed.ignition import oem
+from pxed.ignition.document import Config, merged
+from pxed.ignition.kept import Kept
+from pxed.ignition.source import FilesOf, Made, Source
+from pxed.ignition.variables import variables
+from pxed.inventory.lookup import Identity, Match
+from pxed.inventory.model import Profile
 
 
 class IgnitionError(PxedError):
-    """A config that cannot be given: the profile has none, or its template fails for this machine."""
+    """A config that cannot be given: the profile has none, or it cannot be made for this machine."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Raw:
+class Archive:
+    """An initrd with a machine's config and files in it (cpio, gzip)."""
+
     body: bytes
 
 
 @dataclass(frozen=True, slots=True)
-class _Templated:
-    path: Path
-    template: Template
+class Recipe:
+    """The files that a profile's config is made of, the base first."""
+
+    base: Path | None
+    own: Path | None
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        return tuple(path for path in (self.base, self.own) if path is not None)
+
+
+def recipe_of(profile: Profile) -> Recipe:
+    """What the profile's config is made of."""
+    return Recipe(profile.ignition_base, profile.butane or profile.ignition)
+
+
+@dataclass(frozen=True, slots=True)
+class Maker:
+    """Makes configs from sources. `files` collects the local files that became part of one."""
+
+    sources: Mapping[Path, Source]
+    files_of: FilesOf
+    files: set[Path] = field(default_factory=set)
+
+    def texts(self, recipe: Recipe, match: Match, identity: Identity, endpoint: Endpoint) -> dict[Path, bytes]:
+        """The rendered texts. Raises ConfigError."""
+        seen = variables(match, identity, endpoint)
+        return {path: self._source(path).text_for(seen) for path in recipe.paths}
+
+    def parts(self, texts: Mapping[Path, bytes], name: str) -> dict[Path, Made]:
+        """The config of each text. Raises ConfigError."""
+        made = {path: self._source(path).make(text, name, self.files_of) for path, text in texts.items()}
+        for part in made.values():
+            self.files.update(part.files)
+        return made
+
+    def same_for_all(self, recipe: Recipe) -> bool:
+        """Whether every machine gets the same of this recipe."""
+        return all(path in self.sources and self.sources[path].same_for_all for path in recipe.paths)
+
+    def _source(self, path: Path) -> Source:
+        if path not in self.sources:
+            raise ConfigError([Problem(path, 0, 0, "", "was not loaded")])
+        return self.sources[path]
+
+
+def combined(parts: Mapping[Path, Made]) -> Config:
+    """One config of the parts, the later ones merged into the first. Raises ConfigError."""
+    (first, *others) = [part.config for part in parts.values()]
+    for path, part in parts.items() if others else ():
+        if not part.config.mergeable:
+            kind = f"Ignition {part.config.spec}" if part.config.spec else "no Ignition config"
+            raise ConfigError([Problem(path, 0, 0, "", f"is {kind}; expected Ignition 3, which can be merged")])
+    for other in others:
+        first = merged(first, other)
+    return first
 
 
 @dataclass(frozen=True, slots=True)
 class IgnitionConfigs:
-    """Every config of one inventory, compiled and checked."""
+    """What /ignition and /oem hand out."""
 
-    _configs: Mapping[Path, _Raw | _Templated] = field(default_factory=dict)
-    _root: Path = Path()
+    maker: Maker
+    extra: Mapping[Path, bytes] = field(default_factory=dict)  # the content of oem_files
+    _configs: Kept[Config] = field(default_factory=Kept)
+    _archives: Kept[Archive] = field(default_factory=Kept)
 
-    def render(self, match: Match, identity: Identity, endpoint: Endpoint) -> bytes:
+    def kept(self, match: Match, identity: Identity, endpoint: Endpoint) -> Config | None:
+        """The config of one machine if it is at hand: no work."""
+        return self._configs.get(self._key(match, identity, endpoint))
+
+    def render(self, match: Match, identity: Identity, endpoint: Endpoint) -> Config:
         """The config of one machine, for the address that it asked at. Raises IgnitionError."""
-        path = _path(match.profile, self._root)
-        config = None if path is None else self._configs.get(path)
+        key = self._key(match, identity, endpoint)
+        config = self._configs.get(key)
         if config is None:
-            raise IgnitionError(f"profile {match.profile_name} has no Ignition config")
-        if isinstance(config, _Raw):
-            return config.body
-        try:
-            text = _render(config, match, identity, endpoint)
-        except _ConfigFaultError as fault:
-            raise IgnitionError(f"{config.path}:{fault.line}: {fault}") from None
-        return text.encode()
-
-
-class _ConfigFaultError(PxedError):
-    def __init__(self, message: str, line: int = 0, column: int = 0) -> None:
-        super().__init__(message)
-        self.line = line
-        self.column = column
-
-
-def load_configs(inventory: Inventory, read: Callable[[Path], bytes]) -> IgnitionConfigs:
-    """Every config that a profile names, checked for every listed machine. Raises ConfigError with every Problem.
-
-    `read` gives a file's bytes and may raise OSError.
-    """
-    root = inventory.path.parent
-    loader = _Loader(root, read)
-    for key, profile in inventory.profiles.items():
-        loader.load(f"profiles.{key}.ignition", profile)
-    for machine in inventory.machines.values():
-        if machine.profile is not None and "ignition" in machine.overrides:
-            loader.load(f"machines.{machine.name}.ignition", machine.profile)
-    configs = IgnitionConfigs(loader.configs, root)
-    problems = [*loader.problems, *_render_all(inventory, loader.configs, root)]
-    if problems:
-        raise ConfigError(problems)
-    return configs
-
-
-def variables(match: Match, identity: Identity, endpoint: Endpoint) -> dict[str, Any]:
-    """What a template sees. Text that is not known is "", so that `{% if machine.serial %}` works."""
-    machine = match.machine
-    listed = machine.macs if machine else ()
-    mac = identity.mac or (listed[0] if listed else "")
-    return {
-        "machine": {
-            "name": match.name,
-            "mac": mac,
-            "macs": listed or ((mac,) if mac else ()),
-            "uuid": _uuid(machine, identity),
-            "serial": (machine.serial if machine else None) or identity.serial or "",
-            "arch": identity.arch or "",
-            "vars": match.vars,
-        },
-        "server": {"url": endpoint.url},
-        "profile": match.profile_name,
-    }
-
-
-class _Loader:
-    """Reads and compiles each file once, however many profiles and machines name it."""
-
-    def __init__(self, root: Path, read: Callable[[Path], bytes]) -> None:
-        self.configs: dict[Path, _Raw | _Templated] = {}
-        self.problems: list[Problem] = []
-        self._root = root
-        self._read = read
-        self._seen: set[Path] = set()
-
-    def load(self, key: str, profile: Profile) -> None:
-        path = _path(profile, self._root)
-        if path is None or path in self._seen:
-            return
-        self._seen.add(path)
-        try:
-            self.configs[path] = _compile(self._read(path), path)
-        except OSError as error:
-            self.problems.append(Problem(path, 0, 0, key, f"cannot be read: {error.strerror or error}"))
-        except _ConfigFaultError as fault:
-            self.problems.append(Problem(path, fault.line, fault.column, key, str(fault)))
-
-
-def _compile(body: bytes, path: Path) -> _Raw | _Templated:
-    try:
-        text = body.decode()
-    except UnicodeDecodeError as error:
-        raise _ConfigFaultError(f"not UTF-8 text: byte {error.start} is {body[error.start]:#04x}") from None
-    if not has_syntax(text):
-        _validate(text)
-        return _Raw(body)
-    try:
-        return _Templated(path, compile_template(text, path))
-    except TemplateFaultError as fault:
-        raise _ConfigFaultError(str(fault), fault.line, 1 if fault.line else 0) from None
-
-
-def _render_all(inventory: Inventory, configs: Mapping[Path, _Raw | _Templated], root: Path) -> Iterator[Problem]:
-    """A problem for each machine whose template does not give it a config."""
-    endpoint = endpoint_at("255.255.255.255", inventory.server)
-    if not any(isinstance(config, _Templated) for config in configs.values()):
-        return
-    for machine in inventory.machines.values():
-        identity = _identity(machine)
-        match = resolve(inventory, identity)
-        path = _path(match.profile, root) if isinstance(match, Match) else None
-        config = configs.get(path) if path else None
-        if isinstance(match, Match) and isinstance(config, _Templated):
             try:
-                _render(config, match, identity, endpoint)
-            except _ConfigFaultError as fault:
-                yield Problem(config.path, fault.line, fault.column, f"machines.{machine.name}", str(fault))
+                config = combined(self._parts(match, identity, endpoint))
+            except ConfigError as error:
+                raise IgnitionError(str(error)) from None
+            self._configs.put(key, config)
+        return config
+
+    def archive(self, match: Match, identity: Identity, endpoint: Endpoint) -> Archive:
+        """The initrd of one machine: its config where it is embedded, and its own files. Raises IgnitionError."""
+        key = self._key(match, identity, endpoint)
+        archive = self._archives.get(key)
+        if archive is None:
+            archive = Archive(self._packed(match, identity, endpoint))
+            self._archives.put(key, archive)
+        return archive
+
+    def _packed(self, match: Match, identity: Identity, endpoint: Endpoint) -> bytes:
+        profile, recipe = match.profile, recipe_of(match.profile)
+        embedded = profile.ignition_delivery == "embedded" and recipe.paths
+        parts = self._parts(match, identity, endpoint) if embedded else {}
+        places = ((oem.BASE, recipe.base), (oem.CONFIG, recipe.own))
+        files = [oem.OemFile(name, parts[path].config.body) for name, path in places if path in parts]
+        files += [_extra(name, self.extra[path]) for name, path in profile.oem_files.items() if path in self.extra]
+        if not files:
+            raise IgnitionError(f"profile {match.profile_name} has nothing to put into an initrd")
+        return oem.oem_cpio(files)
+
+    def _parts(self, match: Match, identity: Identity, endpoint: Endpoint) -> dict[Path, Made]:
+        recipe = recipe_of(match.profile)
+        if not recipe.paths:
+            raise IgnitionError(f"profile {match.profile_name} has no Ignition config")
+        try:
+            return self.maker.parts(self.maker.texts(recipe, match, identity, endpoint), match.name)
+        except ConfigError as error:
+            raise IgnitionError(str(error)) from None
+
+    def _key(self, match: Match, identity: Identity, endpoint: Endpoint) -> Hashable:
+        recipe = recipe_of(match.profile)
+        if self.maker.same_for_all(recipe):
+            return match.profile_name if match.profile.oem_files else recipe
+        return match.name, match.profile_name, identity, endpoint.url
 
 
-def _render(config: _Templated, match: Match, identity: Identity, endpoint: Endpoint) -> str:
-    try:
-        text = render_template(config.template, variables(match, identity, endpoint))
-    except TemplateFaultError as fault:
-        raise _ConfigFaultError(
-            f"cannot be rendered for {match.name}: {fault}", fault.line, 1 if fault.line else 0
-        ) from None
-    try:
-        _validate(text)
-    except _ConfigFaultError as fault:
-        excerpt = _excerpt(text, fault.line)
-        raise _ConfigFaultError(f"rendered for {match.name}: {fault}{excerpt}") from None
-    return text
-
-
-def _validate(text: str) -> None:
-    """Raises _ConfigFaultError unless this is JSON with an Ignition version in it."""
-    try:
-        config = json.loads(text, parse_constant=_not_a_number)
-    except json.JSONDecodeError as error:
-        raise _ConfigFaultError(f"not JSON: {error.msg}", error.lineno, error.colno) from None
-    except (ValueError, RecursionError) as error:
-        raise _ConfigFaultError(f"not JSON: {error}") from None
-    ignition = config.get("ignition") if isinstance(config, dict) else None
-    version = ignition.get("version") if isinstance(ignition, dict) else None
-    if version is None:
-        raise _ConfigFaultError('no ignition.version in it: an Ignition config has {"ignition": {"version": "3.3.0"}}')
-    if not isinstance(version, str) or not _VERSION.fullmatch(version):
-        raise _ConfigFaultError(f'ignition.version is {version!r}; expected a text like "3.3.0"')
-
-
-def _not_a_number(name: str) -> Never:
-    raise ValueError(f"{name} is no JSON value")
-
-
-def _excerpt(text: str, line: int) -> str:
-    lines = text.split("\n")
-    return f" in line {line}: {lines[line - 1].strip()[:80]}" if 0 < line <= len(lines) else ""
-
-
-def _path(profile: Profile, root: Path) -> Path | None:
-    return root / profile.ignition if profile.ignition else None
-
-
-def _identity(machine: Machine) -> Identity:
-    return Identity(
-        mac=machine.macs[0] if machine.macs else "",
-        uuid=machine.uuid.bytes if machine.uuid else None,
-        serial=machine.serial,
-    )
-
-
-def _uuid(machine: Machine | None, identity: Identity) -> str:
-    if machine and machine.uuid:
-        return str(machine.uuid)
-    return str(UUID(bytes=identity.uuid)) if identity.uuid else ""
+def _extra(name: str, data: bytes) -> oem.OemFile:
+    """A further file; what can be executed is executable."""
+    return oem.OemFile(name, data, 0o755 if data.startswith((b"#!", b"\x7fELF")) else 0o644)

@@ -45,7 +45,7 @@ class Finding:
 
 
 def config_findings(
-    config: Mapping[str, Any], *, profile: Profile, flatcar: tuple[str, str] | None
+    config: Mapping[str, Any], *, profile: Profile, flatcar: Release | tuple[str, str] | None
 ) -> Iterator[Finding]:
     """What machines of this profile would stumble over in their config.
 

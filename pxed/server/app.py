@@ -20,6 +20,7 @@ from pxed.events import Event, Kind, Level
 from pxed.inventory.model import TftpSettings
 from pxed.server.bus import Bus
 from pxed.server.callers import name_by_mac
+from pxed.server.checking import Checking
 from pxed.server.clients import Clients
 from pxed.server.dhcp import DhcpServer
 from pxed.server.http import HttpServer
@@ -67,6 +68,7 @@ class Daemon:
             mtu_of=self.interfaces.mtu_of,
             settings=_tftp_settings(server.tftp),
         )
+        self._checking = Checking(self.live, bus.emit)
         self._mirroring = Mirroring(path, self.live, bus.emit)
         self._releases = Releases(self.live, server.data_dir, bus.emit, self._mirroring.arriving)
         self._http = HttpServer(
@@ -87,6 +89,7 @@ class Daemon:
             tasks = [
                 asyncio.create_task(self._watch(), name="watch"),
                 asyncio.create_task(self._mirroring.run(), name="mirror"),
+                asyncio.create_task(self._checking.run(), name="checking"),
             ]
             if self._manager.watchdog_seconds:
                 tasks.append(asyncio.create_task(self._keep_alive(), name="watchdog"))
@@ -117,7 +120,7 @@ class Daemon:
         # An answer makes a dozen objects and no cycle; at Python's 700 the collector runs at every fiftieth datagram.
         gc.set_threshold(*COLLECTOR)
         status = self._status()
-        for warning in self.live.snapshot.inventory.warnings[:WARNINGS_SHOWN]:
+        for warning in self.live.snapshot.warnings[:WARNINGS_SHOWN]:
             self._bus.emit(Event(Kind.NOTICE, time.time(), text=str(warning), level=Level.WARNING))
         self._bus.emit(Event(Kind.READY, time.time(), text=status))
         self._manager.ready(status)

@@ -10,11 +10,12 @@ from dataclasses import replace
 
 from aiohttp import web
 
-from pxed.boot.delivery import has_ignition
+from pxed.boot.delivery import OEM_SUFFIX, needs_archive, serves_config
 from pxed.boot.page import Page, page_for
 from pxed.boot.script import entry_script
 from pxed.events import Emit, Kind, Level
 from pxed.ignition.config import IgnitionError
+from pxed.ignition.document import Config, newer_than, supported_spec
 from pxed.inventory.lookup import Identity, Match, Unmatched, resolve
 from pxed.inventory.model import Machine
 from pxed.server.callers import Caller, ClientMap, identity_of, named
@@ -25,7 +26,6 @@ from pxed.server.replies import Asked, json_reply, refuse, tagged_reply, text_re
 
 MAX_REPORT = 64 << 10  # bytes
 REPORT_SECONDS = 15.0
-IGNITION_TYPE = "application/vnd.coreos.ignition+json"
 _IDENTITY_FIELDS = frozenset({"mac", "uuid", "serial"})
 _STAGES = {
     "running": Kind.RUNNING,
@@ -79,17 +79,38 @@ class BootPages:
     async def ignition(self, asked: Asked) -> web.StreamResponse:
         """/ignition/MACHINE: 4xx only when it is meant (Ignition gives up at once), 503 to be asked again (1.7)."""
         match, identity, caller = _match_of(asked)
-        if not has_ignition(match.profile):
-            refuse(404, f"Profile {match.profile_name} of {match.name} has no Ignition config.")
-        if match.profile.ignition_url:
-            refuse(404, f"The Ignition config of {match.name} is at {match.profile.ignition_url}")
+        if not serves_config(match.profile):
+            refuse(404, _no_config(match))
+        configs, endpoint = asked.snapshot.configs, asked.caller.endpoint
         try:
-            body = asked.snapshot.configs.render(match, identity, asked.caller.endpoint)
+            config = configs.kept(match, identity, endpoint)
+            if config is None:
+                config = await asyncio.to_thread(configs.render, match, identity, endpoint)
         except IgnitionError as error:
             refuse(503, f"No Ignition config for {match.name} now: {error}", {"Retry-After": "5"})
-        response = tagged_reply(asked.request, body, IGNITION_TYPE)
+        _check_spec(asked.request.headers.get("Accept", ""), config, match.name)
+        response = tagged_reply(asked.request, config.body, config.content_type)
         if asked.is_get and response.status == 200:
-            await self._deliver_config(asked, replace(caller), match, response, len(body))
+            await self._deliver(asked, caller, match, response, "its Ignition config")
+        return response
+
+    async def archive(self, asked: Asked) -> web.StreamResponse:
+        """/oem/MACHINE.cpio.gz: the initrd with its config and files in it."""
+        text = asked.found.args[0]
+        if not text.endswith(OEM_SUFFIX):
+            refuse(404, f"A machine's initrd is at /oem/MACHINE{OEM_SUFFIX}.")
+        match, identity, caller = _match_of(asked, text.removesuffix(OEM_SUFFIX))
+        if not needs_archive(match.profile):
+            refuse(404, f"Profile {match.profile_name} of {match.name} puts nothing into an initrd.")
+        try:
+            archive = await asyncio.to_thread(asked.snapshot.configs.archive, match, identity, asked.caller.endpoint)
+        except IgnitionError as error:
+            refuse(503, f"No initrd for {match.name} now: {error}", {"Retry-After": "5"})
+        response = tagged_reply(asked.request, archive.body, "application/gzip")
+        if asked.is_get and response.status == 200:
+            embedded = match.profile.ignition_delivery == "embedded" and serves_config(match.profile)
+            what = "an initrd with its Ignition config" if embedded else "an initrd with its files"
+            await self._deliver(asked, caller, match, response, what, embedded)
         return response
 
     async def report(self, asked: Asked) -> web.StreamResponse:
@@ -122,17 +143,26 @@ class BootPages:
         profile, reason = match.profile_name, match.reason
         self._emit(happened(Kind.SCRIPT, caller, text, profile=profile, arch=identity.arch, reason=reason))
 
-    async def _deliver_config(
-        self, asked: Asked, caller: Caller, match: Match, response: web.Response, size: int
+    async def _deliver(
+        self,
+        asked: Asked,
+        caller: Caller,
+        match: Match,
+        response: web.Response,
+        what: str,
+        has_config: bool = True,
     ) -> None:
+        """Send it; what has the config in it is the stage of the boot, and the first boot of a root."""
         began = time.monotonic()
         transport = asked.request.transport
         if transport is not None:
             transport.set_write_buffer_limits(high=0)  # writing then ends when the kernel has all of it
         await response.prepare(asked.request)
         await response.write_eof()
-        self._emit(sent(Kind.IGNITION, caller, "its Ignition config", size, time.monotonic() - began))
-        await self._had_first_boot(caller, match)
+        size = len(response.body) if isinstance(response.body, bytes) else 0
+        self._emit(sent(Kind.IGNITION if has_config else Kind.TRANSFER, caller, what, size, time.monotonic() - began))
+        if has_config:
+            await self._had_first_boot(caller, match)
 
     async def _had_first_boot(self, caller: Caller, match: Match) -> None:
         root = match.profile.root
@@ -146,9 +176,9 @@ class BootPages:
             self._emit(happened(Kind.NOTICE, caller, f"its first boot is not recorded: {error}", Level.WARNING))
 
 
-def _match_of(asked: Asked) -> tuple[Match, Identity, Caller]:
+def _match_of(asked: Asked, name: str = "") -> tuple[Match, Identity, Caller]:
     """The machine that the path names, with its profile. Raises HttpRefusalError (404)."""
-    text = asked.found.args[0]
+    text = name or asked.found.args[0]
     machine, mac = named(asked.snapshot.inventory, text)
     if machine is None and not mac:
         refuse(404, f"There is no machine {text[:80]!r} in the inventory.")
@@ -157,6 +187,23 @@ def _match_of(asked: Asked) -> tuple[Match, Identity, Caller]:
     if isinstance(match, Unmatched):
         refuse(404, f"{text[:80]} has no profile: {match.reason}")
     return match, identity, _known_as(asked.caller, machine, identity.mac)
+
+
+def _no_config(match: Match) -> str:
+    if match.profile.ignition_url:
+        return f"The Ignition config of {match.name} is at {match.profile.ignition_url}"
+    return f"Profile {match.profile_name} of {match.name} has no Ignition config."
+
+
+def _check_spec(accept: str, config: Config, name: str) -> None:
+    """Ignition says in Accept which specs it reads; a newer config would stop its boot with a text that few see."""
+    supported = supported_spec(accept)
+    if supported and config.spec and newer_than(config.spec, supported):
+        refuse(
+            406,
+            f"The config of {name} is of Ignition version {config.spec}, but the Ignition that asks reads {supported} "
+            f"at most: write the config for {supported}, or boot a newer release.",
+        )
 
 
 def _identity(asked: Asked, machine: Machine | None, mac: str) -> Identity:

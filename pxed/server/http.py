@@ -67,6 +67,7 @@ class HttpServer:
             Route.BOOT: boots.boot,
             Route.AUTOEXEC: boots.entry,
             Route.IGNITION: boots.ignition,
+            Route.ARCHIVE: boots.archive,
             Route.REPORT: boots.report,
             Route.LOADER: downloads.loader,
             Route.IMAGE: downloads.image,

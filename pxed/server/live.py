@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
 
 from pxed.assets.mirror.index import Index
+from pxed.errors import Problem
 from pxed.ignition.config import IgnitionConfigs
-from pxed.inventory.model import Inventory
+from pxed.inventory.model import Inventory, Machine
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +19,14 @@ class Snapshot:
     inventory: Inventory
     configs: IgnitionConfigs
     generation: int = 1
+    warnings: tuple[Problem, ...] = ()
+    unchecked: tuple[Machine, ...] = ()  # whose config was not made yet: Checking does it
+    good: set[bytes] = field(default_factory=set)  # digests of configs that were found right
+
+    @property
+    def files(self) -> Iterable[Path]:
+        """Every file whose change means a reload."""
+        return {*self.inventory.sources, *self.configs.maker.files}
 
 
 class Live:

@@ -2,23 +2,87 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from pxed.boot.lint import command_line_problems
-from pxed.errors import ConfigError
-from pxed.ignition.config import load_configs
+from pxed.assets.filesdir import FilesDir
+from pxed.assets.mirror.errors import MirrorError
+from pxed.assets.mirror.index import load_index
+from pxed.assets.mirror.rollout import newest
+from pxed.boot.lint import command_line_problems, flatcar_release, profile_findings
+from pxed.errors import Problem
+from pxed.ignition.config import Maker
+from pxed.ignition.document import Config, tree_of
+from pxed.ignition.lint import Severity, config_findings
+from pxed.ignition.load import Checker, Inspect, read_configs, without_errors
 from pxed.inventory.loader import load, located
+from pxed.inventory.lookup import Match
+from pxed.inventory.model import Inventory
+from pxed.inventory.profile import NAMING_FILES
 from pxed.server.live import Snapshot
 
 
-def load_snapshot(path: Path, generation: int = 1) -> Snapshot:
-    """The snapshot of the inventory at `path`. Raises ConfigError with every problem."""
+def load_snapshot(
+    path: Path, generation: int = 1, *, good: set[bytes] | None = None, at_once: int | None = None
+) -> Snapshot:
+    """The snapshot of the inventory at `path`. Raises ConfigError with every problem.
+
+    `good` are digests of configs that an earlier load found right. `at_once` bounds how many machines' own configs are
+    made before it returns; the others are `unchecked`.
+    """
     inventory = load(path)
-    problems = located(command_line_problems(inventory), path)
+    versions = booted_versions(inventory)
+    problems = [*command_line_problems(inventory), *profile_findings(inventory, versions)]
+    configs, found = read_configs(inventory, Path.read_bytes, FilesDir)
+    checker = checker_of(inventory, configs.maker, versions, set() if good is None else good)
+    problems += [*found, *checker.profiles()]
+    machines = checker.machines()
+    for machine in machines[:at_once]:
+        problems += checker.machine(machine)
+    warnings = without_errors(located(problems, path))
+    return Snapshot(
+        inventory,
+        configs,
+        generation,
+        warnings=(*inventory.warnings, *warnings),
+        unchecked=tuple(machines[len(machines[:at_once]) :]),
+        good=checker.good,
+    )
+
+
+def checker_of(inventory: Inventory, maker: Maker, versions: Mapping[str, str], good: set[bytes]) -> Checker:
+    """What makes configs to see whether they are right by themselves, and for what the machine boots."""
+    return Checker(inventory, maker, _inspector(inventory, versions), good)
+
+
+def booted_versions(inventory: Inventory) -> dict[str, str]:
+    """The newest mirrored version of each image that follows a channel; empty when the mirror cannot be read."""
     try:
-        configs = load_configs(inventory, Path.read_bytes)
-    except ConfigError as error:
-        raise ConfigError(problems + error.problems) from None
-    if problems:
-        raise ConfigError(problems)
-    return Snapshot(inventory, configs, generation)
+        index = load_index(inventory.server.data_dir / "mirror")
+    except MirrorError:
+        return {}
+    images = {name: image.flatcar for name, image in inventory.images.items() if image.flatcar is not None}
+    versions = {name: newest(name, flatcar, index) for name, flatcar in images.items() if flatcar.follows}
+    return {name: version for name, version in versions.items() if version}
+
+
+def _inspector(inventory: Inventory, versions: Mapping[str, str]) -> Inspect:
+    def inspect(key: str, match: Match, config: Config) -> Iterator[Problem]:
+        name = match.profile.image or ""
+        image = inventory.images.get(name)
+        release = flatcar_release(name, image, versions) if image else None
+        if release is None or not config.spec:
+            return
+        for finding in config_findings(tree_of(config), profile=match.profile, flatcar=release):
+            warning = finding.severity is Severity.WARNING
+            yield Problem(inventory.path, 0, 0, _config_key(key, match), finding.sentence, warning)
+
+    return inspect
+
+
+def _config_key(key: str, match: Match) -> str:
+    """The field that names the config: the machine's own where it has one, else its profile's."""
+    field = next((name for name in ("butane", "ignition", "ignition_base") if getattr(match.profile, name)), "")
+    own = match.machine is not None and any(name in match.machine.overrides for name in NAMING_FILES)
+    holder = key if own or match.machine is None else f"profiles.{match.profile_name}"
+    return f"{holder}.{field}"

@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 from pxed.errors import ConfigError
 from pxed.events import Emit, Event, Kind, Level
 from pxed.inventory.model import Inventory, Server
-from pxed.server.live import Live, Snapshot
+from pxed.server.live import Live
 from pxed.server.load import load_snapshot
 from pxed.server.systemd import Manager
 
@@ -31,13 +30,11 @@ class Reloader:
         live: Live,
         emit: Emit,
         manager: Manager,
-        load: Callable[[Path, int], Snapshot] = load_snapshot,
     ) -> None:
         self._path = path
         self._live = live
         self._emit = emit
         self._manager = manager
-        self._load = load
         self._requested = False
         self._loaded = self._settling = self._stamps()
 
@@ -60,7 +57,7 @@ class Reloader:
         self._manager.reloading()
         old = self._live.snapshot
         try:
-            new = await asyncio.to_thread(self._load, self._path, old.generation + 1)
+            new = await asyncio.to_thread(load_snapshot, self._path, old.generation + 1, good=old.good)
         except ConfigError as error:
             self._refused(error)
             return False
@@ -70,7 +67,7 @@ class Reloader:
         self._live.snapshot = dataclasses.replace(new, inventory=dataclasses.replace(new.inventory, server=server))
         self._loaded = self._settling = self._stamps()
         self._say(Kind.RELOADED, f"inventory reloaded: {_difference(old.inventory, new.inventory)}", Level.INFO)
-        for warning in new.inventory.warnings[:PROBLEMS_SHOWN]:
+        for warning in new.warnings[:PROBLEMS_SHOWN]:
             self._say(Kind.NOTICE, str(warning), Level.WARNING)
         return True
 
@@ -89,7 +86,7 @@ class Reloader:
         return new.model_copy(update={name: getattr(old, name) for name in FIXED_AT_START})
 
     def _stamps(self) -> dict[Path, Stamp]:
-        return {path: _stamp(path) for path in {self._path, *self._live.snapshot.inventory.sources}}
+        return {path: _stamp(path) for path in {self._path, *self._live.snapshot.files}}
 
     def _say(self, kind: Kind, text: str, level: Level) -> None:
         self._emit(Event(kind, time.time(), text=text, level=level))

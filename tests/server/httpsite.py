@@ -9,10 +9,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pxed.assets.filesdir import FilesDir
 from pxed.assets.library import Library
 from pxed.assets.mirror.index import load_index
 from pxed.events import Event, Kind
-from pxed.ignition.config import load_configs
+from pxed.ignition.load import load_configs
 from pxed.inventory.loader import loads
 from pxed.server.clients import Clients
 from pxed.server.http import HttpServer
@@ -179,7 +180,7 @@ def write_files(home: Path) -> None:
 
 def snapshot(home: Path, port: int, unknown: str, text: str = INVENTORY) -> Snapshot:
     inventory = loads(text.replace("UNKNOWN", unknown).replace("PORT", str(port)), home / "pxed.yaml")
-    return Snapshot(inventory, load_configs(inventory, Path.read_bytes))
+    return Snapshot(inventory, load_configs(inventory, Path.read_bytes, FilesDir)[0])
 
 
 @asynccontextmanager

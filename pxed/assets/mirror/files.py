@@ -15,6 +15,7 @@ from pxed.assets.mirror.index import Index, Key, MirroredFile, Release, Stamp, s
 from pxed.assets.mirror.rollout import lines
 from pxed.inventory.model import Image
 
+_PIECE = 1 << 20
 MAX_REMEMBERED = 10_000  # files hashed again; the oldest is hashed once more
 
 
@@ -93,8 +94,11 @@ def _stamp(asset: Asset) -> Stamp:
 
 
 def _sha512(asset: Asset) -> str:
+    digest = hashlib.sha512()
     with open_asset(asset) as file:
-        return hashlib.file_digest(file, "sha512").hexdigest()
+        while piece := file.read(_PIECE):
+            digest.update(piece)
+    return digest.hexdigest()
 
 
 def _damaged(release: Release, asset: Asset) -> Damaged:
