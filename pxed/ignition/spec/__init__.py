@@ -4,6 +4,7 @@ https://coreos.github.io/ignition/specs/. Specs 3.3.0 and 3.4.0 follow Ignition 
 sources tell. Specs 1 and 2.x are left out.
 """
 
+from pxed.ignition.spec.check import Checked, check
 from pxed.ignition.spec.decode import parse, place, read
 from pxed.ignition.spec.duplicates import duplicates
 from pxed.ignition.spec.encode import marshal
@@ -15,11 +16,13 @@ from pxed.ignition.spec.validate import validate
 __all__ = [
     "EXPERIMENTAL",
     "VERSIONS",
+    "Checked",
     "Finding",
     "Path",
     "Severity",
     "Tree",
     "UnknownSpecError",
+    "check",
     "duplicates",
     "fatal",
     "marshal",

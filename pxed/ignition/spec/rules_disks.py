@@ -51,7 +51,7 @@ def _first_overlap(partitions: Sequence[Tree]) -> int | None:
     sized = [(index, *_extent(partition)) for index, partition in enumerate(partitions) if _placed(partition)]
     for mine, start, end in sized:
         for other, begin, last in sized:
-            if mine != other and start <= last and end >= begin:
+            if mine != other and (begin <= start <= last or begin <= end <= last or (start < begin and end > last)):
                 return other
     return None
 
