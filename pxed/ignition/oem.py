@@ -23,7 +23,7 @@ _LARGEST = 0xFFFF_FFFF  # a size has eight hexadecimal digits
 _LONGEST = 4095  # bytes of a path; the kernel leaves out what is longer (init/initramfs.c, PATH_MAX)
 _TRAILER = "TRAILER!!!"  # ends an archive, so no file can have this name
 _PROGRAMS = (b"#!", b"\x7fELF")
-_LEVEL = 1  # of gzip: an archive is made for each machine and mostly holds text; level 9 takes three times as long for 7 % less
+_LEVEL = 1  # of gzip; level 9 takes three times as long for 7 % less
 
 
 class OemError(PxedError):
@@ -73,7 +73,7 @@ def oem_cpio(files: Sequence[OemFile]) -> bytes:
 
 def _check(file: OemFile) -> None:
     parts = file.path.split("/")
-    if file.path == _TRAILER or any(part in {"", ".", ".."} for part in parts) or not file.path.isprintable():
+    if parts[0] == _TRAILER or any(part in {"", ".", ".."} for part in parts) or not file.path.isprintable():
         expected = "expected a path such as usr/share/oem/config.ign: relative, without empty parts, . or .."
         raise OemError(f"the initrd cannot hold a file named {file.path!r}; {expected}")
     if len(file.path.encode()) > _LONGEST:
