@@ -8,7 +8,7 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,12 +21,19 @@ HTTP_PORT = 8080
 PATIENCE = 60.0  # seconds to READY
 
 
-def pxed(listed: int, *, unknown: str = "ignore") -> Contender:
-    """pxed with `listed` machines of one profile; `unknown: bench` answers the unlisted ones with the same profile."""
+def pxed(
+    listed: int, *, unknown: str = "ignore", fields: str = "", files: Mapping[str, str] | None = None
+) -> Contender:
+    """pxed with `listed` machines of one profile; `unknown: bench` answers the unlisted ones with the same profile.
+
+    `fields` are further fields of the profile, `files` the texts beside the inventory that they name.
+    """
 
     @contextlib.contextmanager
     def serve(link: Link) -> Iterator[Process]:
-        config = site.write(f"pxed-{listed}.yaml", inventory(site.macs(listed), unknown))
+        for name, text in (files or {}).items():
+            site.write(name, text)
+        config = site.write(f"pxed-{listed}.yaml", inventory(site.macs(listed), unknown, fields))
         command = [str(Path(sys.executable).with_name("pxed")), "serve", "-c", str(config)]
         with _notified() as (listener, env):
             began = time.monotonic()
@@ -42,7 +49,7 @@ def pxed(listed: int, *, unknown: str = "ignore") -> Contender:
     return Contender("pxed", serve)
 
 
-def inventory(macs: Sequence[str], unknown: str) -> str:
+def inventory(macs: Sequence[str], unknown: str, fields: str = "") -> str:
     """The inventory's text: one profile over one image, and a line for each machine."""
     head = f"""
 server:
@@ -53,7 +60,7 @@ server:
 images:
   bench: {{kernel: {site.IMAGE.name}}}
 profiles:
-  bench: {{image: bench, loader: {site.LOADER.name}}}
+  bench: {{image: bench, loader: {site.LOADER.name}{fields and f", {fields}"}}}
 machines:
 """
     return head + "".join(f'  node{n}: {{mac: "{mac}", profile: bench}}\n' for n, mac in enumerate(macs, 1))

@@ -35,7 +35,8 @@ def table(results: Sequence[Result]) -> str:
 
 def _row(result: Result) -> tuple[str, ...]:
     case, best, ratio = result.case, result.best_rival(), result.ratio()
-    goal = f">= {case.goal:g}" if case.rivals else f"<= {case.goal:g} {case.unit}"
+    bound = ">=" if case.rivals or case.at_least else "<="
+    goal = f"{bound} {case.goal:g}" + ("" if case.rivals else f" {case.unit}")
     verdict = {True: "met", False: "MISSED", None: "-"}[result.reached()]
     rival = f"{best} {_figure(result, best)}" if best else "-"
     return (
