@@ -12,7 +12,7 @@ from typing import Any
 
 from pxed.ignition import spec
 from pxed.ignition.butane import modes
-from pxed.ignition.butane.decode import Listing, Struct
+from pxed.ignition.butane.decode import Struct
 from pxed.ignition.butane.quadlets import EXTENSIONS, base_template
 from pxed.ignition.butane.report import Note, Path, error, warning
 
@@ -30,15 +30,15 @@ def check(struct: Struct, value: Value, version: str, path: Path = ()) -> Iterat
     own = _CHECKS.get(struct.go.partition(".")[2])
     if own is not None:
         yield from own(value, path, version)
-    for name, kind in struct.fields.items():
+    for name, kind, many in struct.nested:
         below = value.get(name)
         if not below:
             continue
-        if isinstance(kind, Struct):
-            yield from check(kind, below, version, (*path, name))
-        elif isinstance(kind, Listing) and isinstance(kind.of, Struct):
+        if many:
             for index, item in enumerate(below):
-                yield from check(kind.of, item, version, (*path, name, index))
+                yield from check(kind, item, version, (*path, name, index))
+        else:
+            yield from check(kind, below, version, (*path, name))
 
 
 def _resource(value: Value, path: Path, version: str) -> Iterator[Note]:

@@ -40,9 +40,9 @@ def _escape(contents: bytes) -> str:
 def _gzip_if_shorter(contents: bytes, length: int) -> bytes | None:
     """The contents compressed, if Go's compression would make the URL shorter than `length`."""
     packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS, 9)
-    body = packer.compress(contents)
     # Go (up to 1.26) closes the stream with an empty stored block, as a sync flush does: agreed with 55 of 55 choices.
-    go_length = len(_GZIP_HEADER) + 8 + len(body + packer.copy().flush(zlib.Z_SYNC_FLUSH)) - 1
+    body = packer.compress(contents) + packer.flush(zlib.Z_SYNC_FLUSH)
+    go_length = len(_GZIP_HEADER) + 8 + len(body) - 1
     if len(";base64,") + 4 * ((go_length + 2) // 3) + len("gzip") >= length:
         return None
     body += packer.flush()

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from typing import Any, Self
 
 from pxed.ignition.butane import scalars
+from pxed.ignition.butane.names import camel
 from pxed.ignition.butane.nodes import Alias, Mapping, Node, Scalar, Sequence, YamlError
 
 
@@ -109,16 +110,21 @@ class Listing(Type):
 class Struct(Type):
     """A struct. `fields` are in Go's order; `own` are those without a place in Ignition."""
 
-    __slots__ = ("fields", "own")
+    __slots__ = ("fields", "nested", "own", "plan")
 
     def __init__(self, go: str) -> None:
         super().__init__(go)
         self.fields: dict[str, Type] = {}
         self.own: frozenset[str] = frozenset()
+        self.plan: tuple[tuple[str, str, Struct | None, bool], ...] = ()  # name, JSON name, struct, whether a list
+        self.nested: tuple[tuple[str, Struct, bool], ...] = ()  # the fields that hold structs
 
     def define(self, fields: dict[str, Type], own: frozenset[str] = frozenset()) -> Self:
         """Gives the struct its fields, once all structs exist."""
         self.fields, self.own = fields, own
+        shapes = [(name, *_shape(kind)) for name, kind in fields.items()]
+        self.plan = tuple((name, camel(name), struct, many) for name, struct, many in shapes if name not in own)
+        self.nested = tuple((name, struct, many) for name, struct, many in shapes if struct)
         return self
 
     def decode(self, state: Decoder, node: Node) -> Any:
@@ -143,6 +149,8 @@ class Struct(Type):
                     merge, state.irregular = value, True
                     continue
                 name = state.key(key)
+                if name is None:
+                    state.irregular = True
                 if name is None or (taken is not None and name in taken):
                     continue
                 if taken is not None:
@@ -155,6 +163,13 @@ class Struct(Type):
                 out[name] = decoded
         if merge is not None:
             state.merge(self, node, merge, out, taken)
+
+
+def _shape(kind: Type) -> tuple[Struct | None, bool]:
+    """The struct that a type is or lists, and whether it is a list."""
+    many = isinstance(kind, Listing)
+    inner = kind.of if isinstance(kind, Listing) else kind
+    return inner if isinstance(inner, Struct) else None, many
 
 
 class Decoder:
@@ -185,8 +200,10 @@ class Decoder:
         """An alias is followed, null is no value, anything else is of the wrong type."""
         if isinstance(node, Alias):
             return self._follow(wanted, node)
-        if isinstance(node, Scalar) and scalars.is_null(node):
+        if isinstance(node, Scalar) and scalars.resolve(node)[1] is None:
             self.irregular = True
+            return UNSET
+        if isinstance(node, Mapping) and self.repeats(node):
             return UNSET
         return self.mismatch(wanted, node)
 

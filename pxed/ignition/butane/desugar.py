@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from pxed.ignition.butane.dataurl import data_url
-from pxed.ignition.butane.decode import Listing, Struct
+from pxed.ignition.butane.decode import Struct
 from pxed.ignition.butane.local import NO_FILES_DIR, Files, LocalFileError
+from pxed.ignition.butane.names import camel
 from pxed.ignition.butane.origins import Origins
 from pxed.ignition.butane.report import Note, Path, error
-from pxed.ignition.butane.schema import camel
 
 _LINE_END = re.compile(r"\r?\n")
 
@@ -31,23 +31,18 @@ class Desugar:
     def struct(self, struct: Struct, value: Mapping[str, Any], path: Path) -> dict[str, Any]:
         """The Ignition form of a struct; empty structs and lists are left out."""
         out: dict[str, Any] = {}
-        for name, kind in struct.fields.items():
-            if name not in value or name in struct.own:
+        for name, json, kind, many in struct.plan:
+            if name not in value:
                 continue
             below = value[name]
-            if isinstance(kind, Struct):
-                below = self.struct(kind, below, (*path, name))
-                if not below:
-                    continue
-            elif isinstance(kind, Listing):
-                if not below:
-                    continue
-                if isinstance(kind.of, Struct):
-                    of = kind.of
-                    below = [self.struct(of, item, (*path, name, index)) for index, item in enumerate(below)]
-                else:
-                    below = list(below)
-            out[camel(name)] = below
+            if kind is None:
+                if not many or below:
+                    out[json] = below
+            elif not many:
+                if found := self.struct(kind, below, (*path, name)):
+                    out[json] = found
+            elif below:
+                out[json] = [self.struct(kind, item, (*path, name, index)) for index, item in enumerate(below)]
         own = struct.own & value.keys()
         if own:
             self._own(struct, value, path, out)
@@ -88,7 +83,7 @@ class Desugar:
         if not self.files.present:
             self.notes.append(error(field, NO_FILES_DIR))
             return
-        keys = out.get("sshAuthorizedKeys", [])
+        keys = list(out.get("sshAuthorizedKeys", ()))
         for index, name in enumerate(names):
             text = self._read(name, (*field, index))
             for line in _LINE_END.split(decode(text)) if text is not None else ():

@@ -18,6 +18,9 @@ from pxed.errors import PxedError
 
 MAX_DEPTH = 10_000  # yaml.v3 scannerc.go, max_flow_level and max_indents
 
+MAX_COLONS = 100  # colons that are hidden from libyaml, each at the cost of reading the text again
+
+_COLON = "\ue03a"  # of a private use area
 _LONG_TAG = "tag:yaml.org,2002:"
 
 
@@ -80,45 +83,86 @@ class Document(NamedTuple):
 
 def parse(text: bytes) -> Document:
     """The first document of the text. Raises YamlError, and nothing else, for any bytes."""
-    try:
-        # An empty input is a stream without documents to libyaml as well; NUL and other control characters are refused.
-        return _build(yaml.cyaml.CParser(text).get_event)  # type: ignore[attr-defined]
-    except (yaml.YAMLError, UnicodeError) as error:
-        raise YamlError(f"yaml: {_go_words(error)}") from None
+    colons: list[int] = []
+    while True:
+        try:
+            # An empty input is a stream without documents to libyaml as well.
+            return _Builder(bool(colons)).run(yaml.cyaml.CParser(text))  # type: ignore[attr-defined]
+        except (yaml.YAMLError, UnicodeError) as error:
+            text = _without_colon(text, error, colons)
 
 
-def _build(get_event: Any) -> Document:
+class _Builder:
     """Nodes from events. `add` puts a finished node into the collection that is open."""
-    get_event()  # StreamStart
-    if type(get_event()) is yaml.StreamEndEvent:
-        return Document(None, False)
-    anchors: dict[str, Node] = {}
-    top: list[Node] = []
-    add, stack, aliases = top.append, [], False
-    while (kind := type(event := get_event())) is not yaml.DocumentEndEvent:
-        if kind is yaml.ScalarEvent:
-            mark = event.start_mark
-            node: Node = Scalar(
-                event.value, _short(event.tag), event.style is None or event.style == "", mark.line + 1, mark.column + 1
+
+    def __init__(self, hidden: bool) -> None:
+        self._hidden = hidden
+        self._anchors: dict[str, Node] = {}
+        self._flow = 0  # how many flow collections are open
+
+    def run(self, parser: Any) -> Document:
+        get_event = parser.get_event
+        get_event()  # StreamStart
+        if type(get_event()) is yaml.StreamEndEvent:
+            return Document(None, False)
+        top: list[Node] = []
+        add, stack, aliases = top.append, [], False
+        while (kind := type(event := get_event())) is not yaml.DocumentEndEvent:
+            if kind is yaml.ScalarEvent:
+                add(self._scalar(event))
+            elif kind is yaml.MappingStartEvent or kind is yaml.SequenceStartEvent:
+                stack.append((add, self._flow))
+                if len(stack) > MAX_DEPTH:
+                    raise YamlError(f"yaml: exceeded max depth of {MAX_DEPTH}")
+                node, fill = _collection(event, kind)
+                if event.anchor is not None:
+                    self._anchors[event.anchor] = node
+                self._flow += bool(event.flow_style)
+                add(node)
+                add = fill
+            elif kind is yaml.AliasEvent:
+                aliases = True
+                add(_alias(event, self._anchors))
+            else:
+                add, self._flow = stack.pop()
+        _look_ahead(get_event)
+        return Document(top[0], aliases)
+
+    def _scalar(self, event: Any) -> Scalar:
+        mark, value, plain = event.start_mark, event.value, not event.style
+        if self._flow and plain and "?" in value[1:]:
+            # YAML 1.2 and libyaml allow it, yaml.v3 does not.
+            raise YamlError(
+                f"yaml: line {mark.line + 1}: did not find expected ',' or '}}': quote a value with ? in it"
             )
-            if event.anchor is not None:
-                anchors[event.anchor] = node
-            add(node)
-        elif kind is yaml.MappingStartEvent or kind is yaml.SequenceStartEvent:
-            node, fill = _collection(event, kind)
-            if event.anchor is not None:
-                anchors[event.anchor] = node
-            add(node)
-            stack.append(add)
-            if len(stack) > MAX_DEPTH:
-                raise YamlError(f"yaml: exceeded max depth of {MAX_DEPTH}")
-            add = fill
-        elif kind is yaml.AliasEvent:
-            aliases = True
-            add(_alias(event, anchors))
-        else:
-            add = stack.pop()
-    return Document(top[0], aliases)
+        if self._hidden and _COLON in value:
+            value = value.replace(_COLON, ":")
+        node = Scalar(value, _short(event.tag) if event.tag else "", plain, mark.line + 1, mark.column + 1)
+        if event.anchor is not None:
+            self._anchors[event.anchor] = node
+        return node
+
+
+def _look_ahead(get_event: Any) -> None:
+    """yaml.v3 reads two tokens ahead, for comments: what begins the next document must be YAML as well."""
+    try:
+        for _ in range(3):
+            if type(get_event()) is yaml.StreamEndEvent:
+                return
+    except yaml.parser.ParserError:
+        return
+
+
+def _without_colon(text: bytes, error: Exception, colons: list[int]) -> bytes:
+    """The text with a stand-in for a colon that yaml.v3 takes for a part of a plain scalar (`[fe80::, x]`) and libyaml
+    does not. Raises YamlError for any other error."""
+    mark = getattr(error, "problem_mark", None)
+    if getattr(error, "problem", "") == "found unexpected ':'" and mark and len(colons) < MAX_COLONS:
+        decoded = text.decode()
+        if decoded[mark.index : mark.index + 1] == ":" and (colons or _COLON not in decoded):
+            colons.append(mark.index)
+            return (decoded[: mark.index] + _COLON + decoded[mark.index + 1 :]).encode()
+    raise YamlError(f"yaml: {_go_words(error)}") from None
 
 
 def _collection(event: Any, kind: type) -> tuple[Node, Any]:

@@ -6,12 +6,10 @@ from a filesystem, ssh keys from a file. Butane's own translation set gives the 
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 
+from pxed.ignition.butane.names import snake
 from pxed.ignition.butane.report import Path
-
-_UPPER = re.compile(r"MiB|[A-Z]")
 
 
 @dataclass(slots=True)
@@ -29,8 +27,3 @@ class Origins:
             if path[:length] in self.below:
                 return self.below[path[:length]]
         return tuple(snake(part) if isinstance(part, str) else part for part in path)
-
-
-def snake(name: str) -> str:
-    """camelCase to snake_case, MiB as one word."""
-    return _UPPER.sub(lambda match: f"_{match[0]}", name).lower()

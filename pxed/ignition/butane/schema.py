@@ -136,11 +136,3 @@ def _type(text: str, structs: dict[str, Struct], package: str) -> Type:
         return structs[kind]
     make, go = _SCALARS[kind]
     return make(f"{package}.{name}" if name else go)
-
-
-def camel(name: str) -> str:
-    """The JSON name of a YAML field: snake_case to camelCase, _mib to MiB, http_proxy to httpProxy."""
-    if name.endswith("_mib"):
-        name = f"{name[:-4]}MiB"
-    first, *rest = name.split("_")
-    return first + "".join(word[0].upper() + word[1:] for word in rest)

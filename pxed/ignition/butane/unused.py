@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pxed.ignition.butane import nodes
-from pxed.ignition.butane.decode import Listing, Struct
+from pxed.ignition.butane.decode import Struct
 from pxed.ignition.butane.report import Note, Path, child_of, warning
 
 _EMPTY: Mapping[str, Any] = {}
@@ -29,14 +29,14 @@ def unused_keys(struct: Struct, value: Mapping[str, Any], node: nodes.Node, path
     for name in dict.fromkeys(map(nodes.key_name, node.keys)):
         if name not in struct.fields:
             yield warning((*path, name), f"unused key {name}", key=True)
-    for name, kind in struct.fields.items():
+    for name, kind, many in struct.nested:
         child = child_of(node, name)
         if child is None:
             continue
-        if isinstance(kind, Struct):
+        if not many:
             yield from unused_keys(kind, value.get(name, _EMPTY), child, (*path, name))
-        elif isinstance(kind, Listing) and isinstance(kind.of, Struct):
-            for index, item in enumerate(value.get(name, ())):
-                below = child_of(child, index)
-                if below is not None:
-                    yield from unused_keys(kind.of, item, below, (*path, name, index))
+            continue
+        for index, item in enumerate(value.get(name, ())):
+            below = child_of(child, index)
+            if below is not None:
+                yield from unused_keys(kind, item, below, (*path, name, index))
