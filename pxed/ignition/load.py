@@ -4,7 +4,7 @@ a broken one. Takes bytes from `read` and `files_of`, opens nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
@@ -66,11 +66,15 @@ def profiles_of(inventory: Inventory) -> Iterator[tuple[str, Profile]]:
 
 @dataclass(slots=True)
 class Checker:
-    """Makes configs to see what is wrong with them. `good` are digests of what was found right, also by others."""
+    """Makes configs to see what is wrong with them. `good` gets the digests of those that are right.
+
+    `known` are the digests that another check found right: what has one of them is not made again.
+    """
 
     inventory: Inventory
     maker: Maker
     inspect: Inspect | None = None
+    known: Collection[bytes] = ()
     good: set[bytes] = field(default_factory=set)
     _profile_digests: dict[int, bytes] = field(default_factory=dict)
 
@@ -104,7 +108,8 @@ class Checker:
         try:
             texts = self.maker.texts(recipe_of(match.profile), match, identity, endpoint)
             digest = self._digest(match.profile, texts)
-            if digest in self.good:
+            if digest in self.good or digest in self.known:
+                self.good.add(digest)
                 return
             parts = self.maker.parts(texts, match.name)
             config = combined(parts)

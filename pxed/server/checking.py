@@ -8,7 +8,7 @@ import time
 from pxed.events import Emit, Event, Kind, Level
 from pxed.inventory.model import Machine
 from pxed.server.live import Live, Snapshot
-from pxed.server.load import booted_versions, checker_of
+from pxed.server.load import checker_of
 
 BATCH = 20  # machines a turn of the thread: a reload or a stop waits for one batch at most
 SHOWN = 20  # problems in the log; `pxed check` has them all
@@ -26,8 +26,7 @@ class Checking:
         snapshot = self._live.snapshot
         if not snapshot.unchecked:
             return
-        inventory = snapshot.inventory
-        checker = checker_of(inventory, snapshot.configs.maker, booted_versions(inventory), snapshot.good)
+        checker = checker_of(snapshot)
         found = 0
         for machines in _batches(snapshot.unchecked):
             problems = await asyncio.to_thread(lambda few: [p for one in few for p in checker.machine(one)], machines)
@@ -47,5 +46,5 @@ def _batches(machines: tuple[Machine, ...]) -> list[tuple[Machine, ...]]:
 
 
 def _summary(snapshot: Snapshot, found: int) -> str:
-    outcome = f"{found} problems: pxed check shows them" if found else "no problems"
+    outcome = f"{found} problem{'s' * (found > 1)}, all in pxed check" if found else "no problems"
     return f"made the configs of {len(snapshot.unchecked)} more machines: {outcome}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 from pxed.assets.filesdir import FilesDir
@@ -11,7 +11,6 @@ from pxed.assets.mirror.index import load_index
 from pxed.assets.mirror.rollout import newest
 from pxed.boot.lint import command_line_problems, flatcar_release, profile_findings
 from pxed.errors import Problem
-from pxed.ignition.config import Maker
 from pxed.ignition.document import Config, tree_of
 from pxed.ignition.lint import Severity, config_findings
 from pxed.ignition.load import Checker, Inspect, read_configs, without_errors
@@ -23,18 +22,18 @@ from pxed.server.live import Snapshot
 
 
 def load_snapshot(
-    path: Path, generation: int = 1, *, good: set[bytes] | None = None, at_once: int | None = None
+    path: Path, generation: int = 1, *, known: Collection[bytes] = (), at_once: int | None = None
 ) -> Snapshot:
     """The snapshot of the inventory at `path`. Raises ConfigError with every problem.
 
-    `good` are digests of configs that an earlier load found right. `at_once` bounds how many machines' own configs are
+    `known` are digests of configs that an earlier load found right. `at_once` bounds how many machines' own configs are
     made before it returns; the others are `unchecked`.
     """
     inventory = load(path)
     versions = booted_versions(inventory)
     problems = [*command_line_problems(inventory), *profile_findings(inventory, versions)]
     configs, found = read_configs(inventory, Path.read_bytes, FilesDir)
-    checker = checker_of(inventory, configs.maker, versions, set() if good is None else good)
+    checker = Checker(inventory, configs.maker, _inspector(inventory, versions), known)
     problems += [*found, *checker.profiles()]
     machines = checker.machines()
     for machine in machines[:at_once]:
@@ -50,9 +49,10 @@ def load_snapshot(
     )
 
 
-def checker_of(inventory: Inventory, maker: Maker, versions: Mapping[str, str], good: set[bytes]) -> Checker:
-    """What makes configs to see whether they are right by themselves, and for what the machine boots."""
-    return Checker(inventory, maker, _inspector(inventory, versions), good)
+def checker_of(snapshot: Snapshot) -> Checker:
+    """What checks the machines that a load has left unchecked."""
+    inventory, maker = snapshot.inventory, snapshot.configs.maker
+    return Checker(inventory, maker, _inspector(inventory, booted_versions(inventory)), good=snapshot.good)
 
 
 def booted_versions(inventory: Inventory) -> dict[str, str]:

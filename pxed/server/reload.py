@@ -45,9 +45,10 @@ class Reloader:
     async def look(self) -> bool:
         """Reload if it was asked for, or if files changed and then stayed the same since the last look."""
         now = self._stamps()
+        self._loaded = {**now, **self._loaded}  # a config that is made later may bring files of its own
         settled = now == self._settling
         self._settling = now
-        if not self._requested and (now == self._loaded or not settled):
+        if not self._requested and (now == {path: self._loaded[path] for path in now} or not settled):
             return False
         self._requested = False
         self._loaded = now
@@ -57,7 +58,7 @@ class Reloader:
         self._manager.reloading()
         old = self._live.snapshot
         try:
-            new = await asyncio.to_thread(load_snapshot, self._path, old.generation + 1, good=old.good)
+            new = await asyncio.to_thread(load_snapshot, self._path, old.generation + 1, known=old.good)
         except ConfigError as error:
             self._refused(error)
             return False

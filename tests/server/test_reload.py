@@ -85,3 +85,34 @@ async def test_what_sockets_were_made_from_stays_until_a_restart_and_is_said(pat
     server = live.snapshot.inventory.server
     assert (server.http.port, server.unknown) == (8080, "hold")
     assert any("restart pxed" in event.text and "server.http" in event.text for event in events)
+
+
+@pytest.mark.parametrize("name", ["worker.bu", "base.ign", "motd", "setup.sh"])
+async def test_every_file_that_is_part_of_a_config_is_watched(path, name):
+    files = {
+        "worker.bu": "variant: flatcar\nversion: 1.0.0\n"
+        "storage: {files: [{path: /etc/motd, contents: {local: motd}}]}\n",
+        "base.ign": '{"ignition": {"version": "3.3.0"}}',
+        "motd": "hello",
+        "setup.sh": "#!/bin/sh",
+    }
+    for other, text in files.items():
+        (path.parent / other).write_text(text)
+    path.write_text(
+        f"{GOOD[: GOOD.index('profiles')]}profiles: {{p: {{boot: local, butane: worker.bu, ignition_base: base.ign, "
+        "oem_files: {usr/share/oem/setup: setup.sh}}}\n"
+    )
+    reloader, live, _events = start(path)
+    rewrite(path.parent / name, files[name] + "\n")
+    assert [await reloader.look() for _ in range(3)] == [False, True, False]
+    assert live.snapshot.generation == 2
+
+
+async def test_a_file_that_a_config_brings_later_is_watched_from_then_on(path):
+    reloader, live, _events = start(path)
+    motd = path.parent / "motd"
+    motd.write_text("hello")
+    live.snapshot.configs.maker.files.add(motd)
+    assert [await reloader.look() for _ in range(3)] == [False] * 3
+    rewrite(motd, "changed")
+    assert [await reloader.look() for _ in range(3)] == [False, True, False]
