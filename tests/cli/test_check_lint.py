@@ -1,0 +1,128 @@
+"""`pxed check` across the layers: each fault at its file and line, with what to do about it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pxed.cli.check import run
+
+BUTANE = "variant: flatcar\nversion: {}\n"
+HEAD = """\
+server: {data_dir: data}
+images:
+  flatcar: {flatcar: {channel: CHANNEL, version: VERSION}}
+profiles:
+  worker:
+    image: flatcar
+"""
+MACHINES = "machines:\n  node1: {mac: 52:54:00:00:00:01, profile: worker}\n"
+
+
+def check(
+    home: Path,
+    capfd: pytest.CaptureFixture[str],
+    fields: str,
+    *,
+    config: str = BUTANE.format("1.0.0"),
+    channel: str = "stable",
+    version: str = "current",
+) -> tuple[int, list[str]]:
+    """Exit code and the lines about this inventory, from its first column on."""
+    (home / "worker.bu").write_text(config)
+    (home / "worker.ign").write_text(config)
+    text = HEAD.replace("CHANNEL", channel).replace("VERSION", version)
+    lines = "".join(f"    {line}\n" for line in fields.split("\n"))
+    (home / "pxed.yaml").write_text(text + lines + MACHINES)
+    code = run(home / "pxed.yaml", False)
+    said = capfd.readouterr()
+    ours = [line.replace(f"{home}/", "") for line in said.err.splitlines()]
+    return code, [line for line in ours if "loaders" not in line and "not mirrored" not in line]
+
+
+@pytest.mark.parametrize(
+    ("fields", "options", "place", "words", "remedy"),
+    [
+        pytest.param(
+            "args: [" + ", ".join(f"option{i}=0123456789" for i in range(100)) + "]", {},
+            "pxed.yaml:5:3: profiles.worker", "kernels take 2047", "shorten args or ssh_keys", id="an over-long line",
+        ),
+        pytest.param(
+            "butane: worker.bu", {"config": BUTANE.format("1.1.0") + "kernel_arguments: {should_exist: [quiet]}\n"},
+            "pxed.yaml:7:5: profiles.worker.butane", "kernel_arguments cannot be set", "move them to args",
+            id="kernel_arguments",
+        ),
+        pytest.param(
+            "butane: worker.bu\nroot: /dev/sda1",
+            {"config": BUTANE.format("1.0.0")
+             + "storage: {filesystems: [{device: /dev/sda1, format: ext4, path: /}]}\n"},
+            "pxed.yaml:7:5: profiles.worker.butane", "is mounted already", "leave path out",
+            id="root= and a filesystem at /",
+        ),
+        pytest.param(
+            "butane: worker.bu", {"config": BUTANE.format("1.1.0"), "channel": "lts", "version": "current-2023"},
+            "pxed.yaml:7:5: profiles.worker.butane", "takes 3.3.0 at most", "version: 1.0.0",
+            id="Butane newer than the channel",
+        ),
+        pytest.param(
+            "butane: worker.bu\nignition_delivery: embedded", {"channel": "alpha", "version": "4500.0.0"},
+            "pxed.yaml:8:5: profiles.worker.ignition_delivery", "", "ignition_delivery: url",
+            id="embedded in a broken window",
+        ),
+        pytest.param(
+            "butane: worker.bu\nfirst_boot: false", {},
+            "pxed.yaml:8:5: warning: profiles.worker.first_boot", "the config is not applied", "leave first_boot out",
+            id="a config that no Ignition reads",
+        ),
+        pytest.param(
+            "autologin: true", {},
+            "pxed.yaml:7:5: warning: profiles.worker.autologin", "a shell without a password", "remove autologin",
+            id="a shell without a password",
+        ),
+        pytest.param(
+            "ignition: worker.ign",
+            {"config": '{"ignition": {"version": "3.3.0", "config": {"merge": [{"source": "oem:///x.ign"}]}}}',
+             "version": "4500.0.0", "channel": "alpha"},
+            "pxed.yaml:7:5: profiles.worker.ignition", "oem:///x.ign is not found", "an http URL", id="the oem: scheme",
+        ),
+        pytest.param(
+            "args: [mount.usr=/dev/sda3]", {}, "pxed.yaml:7:5: profiles.worker.args", "mount.usr", "",
+            id="a word of disk boots",
+        ),
+    ],
+)  # fmt: skip
+def test_a_fault_between_layers_is_told_at_its_line_with_the_remedy(
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    fields: str,
+    options: dict[str, str],
+    place: str,
+    words: str,
+    remedy: str,
+) -> None:
+    _, lines = check(tmp_path, capfd, fields, **options)
+    ours = [line for line in lines if line.startswith(place)]
+    assert any(words in line and remedy in line for line in ours), "\n".join(lines)
+
+
+def test_a_sound_inventory_has_a_note_and_nothing_else(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "worker.bu").write_text(BUTANE.format("1.1.0"))
+    (tmp_path / "pxed.yaml").write_text(
+        HEAD.replace("CHANNEL", "stable").replace("VERSION", "current") + "    butane: worker.bu\n" + MACHINES
+    )
+    assert run(tmp_path / "pxed.yaml", False) == 0
+    said = capfd.readouterr()
+    assert "note: machines that boot Flatcar from memory need 3 GB" in said.out
+    assert "no errors" in said.out
+    assert [line for line in said.err.splitlines() if "loaders" not in line] == [
+        f"{tmp_path}/pxed.yaml:3:13: warning: images.flatcar.flatcar: stable current for amd64 is not mirrored yet: "
+        "run pxed images sync"
+    ]
+
+
+def test_every_machine_is_rendered(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    config = BUTANE.format("1.0.0") + "storage:\n  directories:\n    - path: {{ machine.vars.path }}\n"
+    code, lines = check(tmp_path, capfd, "butane: worker.bu", config=config)
+    assert code == 1
+    assert any(line.startswith("worker.bu:5:1: machines.node1: cannot be rendered for node1") for line in lines)
