@@ -18,11 +18,15 @@ from pxed.ignition.oem import OemError, OemFile, oem_config, oem_cpio
 READERS = {"GNU cpio": "cpio", "libarchive's bsdcpio": "bsdcpio"}
 
 
-def unpack(archive: bytes, into: Path, reader: str = "cpio") -> dict[str, tuple[int, bytes]]:
-    """Every file's mode and data, as a reader writes them to disk."""
+def need(reader: str) -> None:
     if shutil.which(reader) is None:
         assert not os.environ.get("CI"), f"CI must run every test, but {reader} is not installed (make setup)"
         pytest.skip(f"{reader} is not installed (make setup)")
+
+
+def unpack(archive: bytes, into: Path, reader: str = "cpio") -> dict[str, tuple[int, bytes]]:
+    """Every file's mode and data, as a reader writes them to disk."""
+    need(reader)
     subprocess.run([reader, "-id", "--quiet"], input=archive, cwd=into, check=True, capture_output=True)
     files = [path for path in sorted(into.rglob("*")) if path.is_file()]
     return {str(path.relative_to(into)): (stat.S_IMODE(path.stat().st_mode), path.read_bytes()) for path in files}
@@ -45,6 +49,7 @@ def test_a_reader_unpacks_config_base_and_further_files(reader, tmp_path):
 
 
 def test_each_directory_comes_once_and_before_what_is_in_it():
+    need("cpio")
     archive = plain(oem_config(b"{}", b"{}", {"usr/share/oem/base.d/x": b""}))
     listed = subprocess.run(["cpio", "-it", "--quiet"], input=archive, capture_output=True, check=True)
     assert listed.stdout.decode().splitlines() == [
@@ -97,6 +102,7 @@ def test_the_same_files_in_any_order_give_the_same_bytes():
 
 def test_it_unpacks_behind_another_initrd_with_padding(tmp_path):
     """The kernel and GNU cpio skip zeros between archives; boot loaders pad each initrd to four bytes or more."""
+    need("cpio")
     first, second = (plain(oem_cpio([OemFile(name, b"x")])) for name in ("first", "second"))
     script = "cpio -id --quiet; cpio -id --quiet"  # one archive a call, as cpio stops at a trailer
     blocks = first + bytes(-len(first) % 512) + second + bytes(-len(second) % 512)

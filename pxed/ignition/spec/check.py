@@ -13,8 +13,8 @@ from pxed.ignition.spec.decode import EMPTY, parse, place, position
 from pxed.ignition.spec.duplicates import duplicates
 from pxed.ignition.spec.gojson import Json, JsonSyntaxError, read_json
 from pxed.ignition.spec.model import Finding, Severity
-from pxed.ignition.spec.rules_resource import UNSUPPORTED
-from pxed.ignition.spec.schema import VERSIONS
+from pxed.ignition.spec.rules_resource import version_fault
+from pxed.ignition.spec.schema import VERSIONS, fold
 from pxed.ignition.spec.validate import validate
 
 _OLD = re.compile(r"[12]\.\d+\.\d+")
@@ -52,8 +52,8 @@ def check(body: bytes) -> Checked:
 
 
 def _version(root: Json) -> str:
-    ignition = root.member("ignition")
-    version = ignition.member("version") if ignition else None
+    ignition = _member(root, "ignition")
+    version = _member(ignition, "version") if ignition else None
     if version:
         return str(version.value) if version.kind == "string" else ""
     # Spec 1 names its version in another place.
@@ -61,7 +61,12 @@ def _version(root: Json) -> str:
     return "1.0.0" if old and old.kind == "number" else ""
 
 
+def _member(node: Json, name: str) -> Json | None:
+    """The last member of that name, in any case, as Go finds it."""
+    members = node.value if node.kind == "object" else ()
+    return next((member.value for member in reversed(members) if fold(member.key) == name), None)
+
+
 def _unsupported(body: bytes, version: str) -> tuple[Finding, ...]:
     path = ("ignition", "version")
-    message = UNSUPPORTED if version else "invalid config version (couldn't parse)"
-    return tuple(place(body, [Finding(path, Severity.ERROR, message)]))
+    return tuple(place(body, [Finding(path, Severity.ERROR, version_fault(version))]))

@@ -52,6 +52,11 @@ def _arn_fault(parts: GoUrl) -> str:
     return _s3_version_fault(parts)
 
 
+def version_fault(version: str) -> str:
+    """What is wrong with a version that is not the one that is wanted."""
+    return UNSUPPORTED if _SEMVER.fullmatch(version) else "invalid config version (couldn't parse)"
+
+
 def _resource(resource: Tree, at: Path, minor: int) -> Iterator[Finding]:
     source = resource.get("source")
     if resource.get("compression", "") not in ("", "gzip"):
@@ -132,8 +137,7 @@ def _tls(tls: Tree, at: Path, minor: int) -> Iterator[Finding]:
 def _ignition(ignition: Tree, at: Path, minor: int) -> Iterator[Finding]:
     version = ignition.get("version", "")
     if version != (*VERSIONS, *EXPERIMENTAL)[minor]:
-        known = _SEMVER.fullmatch(version)
-        yield from error((*at, "version"), UNSUPPORTED if known else "invalid config version (couldn't parse)")
+        yield from error((*at, "version"), version_fault(version))
 
 
 UNSUPPORTED = "unsupported config version"
