@@ -30,6 +30,14 @@ class Answer:
     def size(self) -> int:
         return self.length if self.body is None else len(self.body)
 
+    def piece(self, length: int) -> bytes:
+        """The first bytes of the body."""
+        if self.body is not None or self.file is None:
+            return (self.body or b"")[:length]
+        with self.file.open("rb") as file:
+            file.seek(self.start)
+            return file.read(length)
+
     def head(self) -> bytes:
         lines = [f"HTTP/1.1 {self.status} {self.reason}", *(f"{name}: {value}" for name, value in self.headers.items())]
         return ("\r\n".join(lines) + "\r\n\r\n").encode()

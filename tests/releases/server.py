@@ -22,6 +22,8 @@ from tests.releases.faults import Fault, Request, Rule
 from tests.releases.keys import Signer, ThrowAwayKey
 from tests.releases.tree import Tree
 
+_SMALL = 64 << 10
+
 
 class ReleaseServer:
     """`with ReleaseServer(root) as server:` serves root. `requests` are those that were answered so far."""
@@ -151,7 +153,6 @@ class _Connection:
             broken = next((fault for fault in current if fault in faults.BODY), None)
             sent = 0 if method == "HEAD" else min(answer.size, current[broken]) if broken else answer.size
             self._server.requests.append(Request(method, path, headers, answer.status, sent))
-            self._writer.write(answer.head())
             await self._send(answer, sent)
             if broken and method != "HEAD":
                 await self._break(broken, answer.size - sent)
@@ -170,13 +171,14 @@ class _Connection:
         return method, target, {name.lower(): value.strip() for name, _, value in pairs}
 
     async def _send(self, answer: Answer, length: int) -> None:
-        """The first bytes of the body."""
-        if answer.body is not None:
-            self._writer.write(answer.body[:length])
-        elif answer.file is not None and length:
-            await self._writer.drain()
-            with answer.file.open("rb") as file:
-                await asyncio.get_running_loop().sendfile(self._writer.transport, file, answer.start, length)
+        """The head and the first bytes of the body; small ones in one segment, or the client waits for 40 ms."""
+        if answer.body is not None or answer.file is None or length < _SMALL:
+            self._writer.write(answer.head() + answer.piece(length))
+            return
+        self._writer.write(answer.head())
+        await self._writer.drain()
+        with answer.file.open("rb") as file:
+            await asyncio.get_running_loop().sendfile(self._writer.transport, file, answer.start, length)
 
     async def _break(self, fault: Fault, left: int) -> None:
         await self._writer.drain()

@@ -33,7 +33,7 @@ def point(link: Path, target: str) -> None:
     """Make `link` a symbolic link to `target`, in one step where there was one before. Raises OSError."""
     if link.is_symlink() and link.readlink() == Path(target):
         return
-    temporary = link.with_name(f".{link.name}.new")
+    temporary = link.with_name(f".{link.name}.{os.getpid()}")
     temporary.unlink(missing_ok=True)
     temporary.symlink_to(target)
     give(temporary, link.parent)

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pxed.assets.mirror import durable
+from pxed.assets.mirror import durable, lock
 from pxed.assets.mirror.errors import MirrorError
 
 FILE_NAME = "index.json"
@@ -101,6 +101,16 @@ def save_index(mirror_dir: Path, index: Index) -> None:
         durable.replace(path, (json.dumps(_document(index), indent=1) + "\n").encode())
     except OSError as error:
         raise MirrorError(f"cannot write {path}: {error.strerror}") from None
+
+
+def change_index(mirror_dir: Path, change: Callable[[Index], Index]) -> Index:
+    """Load, change, save, while nobody else does. Returns the new index. Raises MirrorError, and what `change` does."""
+    with lock.changing_index(mirror_dir):
+        before = load_index(mirror_dir)
+        after = change(before)
+        if after != before:
+            save_index(mirror_dir, after)
+        return after
 
 
 def _document(index: Index) -> dict[str, Any]:

@@ -12,6 +12,8 @@ from pxed.assets.flatcar import Version, version_of
 from pxed.assets.mirror.errors import UntrustedError
 from pxed.assets.mirror.index import Key
 
+ARCHITECTURES = ("amd64", "arm64")
+
 VERSION_TXT = "version.txt"
 KERNEL = "flatcar_production_pxe.vmlinuz"
 INITRD = "flatcar_production_pxe_image.cpio.gz"

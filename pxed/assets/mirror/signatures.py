@@ -72,7 +72,10 @@ class Keyring:
             )
         if _guarded(lambda: chosen.is_revoked) is not False:
             raise KeyFileError(f"the primary key {settings.fingerprint} in {path} is revoked: nothing it signs is used")
-        return cls(chosen, settings.expired_subkeys, path)
+        ring = _guarded(cls, chosen, settings.expired_subkeys, path)
+        if ring is None:
+            raise KeyFileError(f"{path} (server.mirror.key) has a key that this version of pxed cannot read")
+        return ring
 
     def clearsigned(self, message: bytes, url: str) -> tuple[bytes, str]:
         """The signed text of a clearsigned message, and the fingerprint of the key. Raises UntrustedError.
@@ -94,7 +97,7 @@ class Keyring:
         signatures = self._usable(signature, url)
         given = {"file": str(content)} if isinstance(content, Path) else {"bytes": content}
         for packet in signatures:
-            one = _guarded(pysequoia.Sig.from_bytes, bytes(packet))
+            one = _guarded(lambda packet=packet: pysequoia.Sig.from_bytes(bytes(packet)))
             verified = one and _guarded(lambda one=one: pysequoia.verify(store=self._store, signature=one, **given))
             if verified:
                 return self._allowed(verified, url)
@@ -105,8 +108,8 @@ class Keyring:
 
     def _usable(self, signature: bytes, url: str) -> list[Packet]:
         """The signatures that are worth a check. Raises UntrustedError with what is wrong with the first, if none."""
-        pile = _guarded(lambda: list(PacketPile.from_bytes(signature))) or []
-        packets = [packet for packet in pile if packet.tag == Tag.Signature][:MAX_SIGNATURES]
+        packets = _guarded(lambda: [one for one in PacketPile.from_bytes(signature) if one.tag == Tag.Signature])
+        packets = (packets or [])[:MAX_SIGNATURES]
         if not packets:
             raise UntrustedError(f"{url} is not an OpenPGP signature")
         problems = [self._problem(packet) for packet in packets]
