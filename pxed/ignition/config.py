@@ -12,9 +12,9 @@ from pathlib import Path
 
 from pxed.boot.endpoint import Endpoint
 from pxed.errors import ConfigError, Problem, PxedError
-from pxed.ignition import oem
 from pxed.ignition.document import Config, merged
 from pxed.ignition.kept import Kept
+from pxed.ignition.oem import OemError, oem_config
 from pxed.ignition.source import FilesOf, Made, Source
 from pxed.ignition.variables import variables
 from pxed.inventory.lookup import Identity, Match
@@ -129,12 +129,14 @@ class IgnitionConfigs:
         profile, recipe = match.profile, recipe_of(match.profile)
         embedded = profile.ignition_delivery == "embedded" and recipe.paths
         parts = self._parts(match, identity, endpoint) if embedded else {}
-        places = ((oem.BASE, recipe.base), (oem.CONFIG, recipe.own))
-        files = [oem.OemFile(name, parts[path].config.body) for name, path in places if path in parts]
-        files += [_extra(name, self.extra[path]) for name, path in profile.oem_files.items() if path in self.extra]
-        if not files:
+        extra = {name: self.extra[path] for name, path in profile.oem_files.items() if path in self.extra}
+        if not parts and not extra:
             raise IgnitionError(f"profile {match.profile_name} has nothing to put into an initrd")
-        return oem.oem_cpio(files)
+        base, own = (parts[path].config.body if path in parts else None for path in (recipe.base, recipe.own))
+        try:
+            return oem_config(own, base, extra)
+        except OemError as error:
+            raise IgnitionError(f"profile {match.profile_name}: {error}") from None
 
     def _parts(self, match: Match, identity: Identity, endpoint: Endpoint) -> dict[Path, Made]:
         recipe = recipe_of(match.profile)
@@ -150,8 +152,3 @@ class IgnitionConfigs:
         if self.maker.same_for_all(recipe):
             return match.profile_name if match.profile.oem_files else recipe
         return match.name, match.profile_name, identity, endpoint.url
-
-
-def _extra(name: str, data: bytes) -> oem.OemFile:
-    """A further file; what can be executed is executable."""
-    return oem.OemFile(name, data, 0o755 if data.startswith((b"#!", b"\x7fELF")) else 0o644)

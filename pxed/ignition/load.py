@@ -14,6 +14,7 @@ from pxed.boot.endpoint import endpoint_at
 from pxed.errors import ConfigError, Problem
 from pxed.ignition.config import IgnitionConfigs, Maker, combined, recipe_of
 from pxed.ignition.document import Config
+from pxed.ignition.oem import OemError, oem_config
 from pxed.ignition.source import BUTANE_SUFFIXES, FilesOf, Source, read_source
 from pxed.ignition.variables import listed_identity
 from pxed.inventory.lookup import Identity, Match, resolve
@@ -81,6 +82,7 @@ class Checker:
     def profiles(self) -> Iterator[Problem]:
         """What is wrong with configs that are the same for all machines of a profile."""
         for key, profile in profiles_of(self.inventory):
+            yield from self._archive(key, profile)
             recipe = recipe_of(profile)
             if recipe.paths and self.maker.same_for_all(recipe):
                 name = key.partition(".")[2]
@@ -95,6 +97,18 @@ class Checker:
         match = self._own(machine)
         key = f"machines.{machine.name}"
         return list(self._check(key, match, listed_identity(machine))) if match else []
+
+    def _archive(self, key: str, profile: Profile) -> Iterator[Problem]:
+        """What keeps the profile's further files from being in one initrd, beside its configs."""
+        recipe = recipe_of(profile)
+        if not profile.oem_files:
+            return
+        embedded = profile.ignition_delivery == "embedded"
+        own, base = (b"" if path and embedded else None for path in (recipe.own, recipe.base))
+        try:
+            oem_config(own, base, dict.fromkeys(profile.oem_files, b""))
+        except OemError as error:
+            yield Problem(self.inventory.path, 0, 0, f"{key}.oem_files", str(error))
 
     def _own(self, machine: Machine) -> Match | None:
         match = _match(self.inventory, machine)

@@ -47,12 +47,12 @@ class _Entry:
     data: bytes = b""
 
 
-def oem_config(config: bytes, base: bytes | None = None, extra: Mapping[str, bytes] | None = None) -> bytes:
+def oem_config(config: bytes | None, base: bytes | None = None, extra: Mapping[str, bytes] | None = None) -> bytes:
     """An initrd with a config for Ignition, a base config under it, and further files by their paths in the initrd.
 
-    Scripts and programs among the further files are executable.
+    Scripts and programs among the further files are executable. Raises OemError.
     """
-    files = [OemFile(CONFIG, config), *([] if base is None else [OemFile(BASE, base)])]
+    files = [OemFile(path, body) for path, body in ((CONFIG, config), (BASE, base)) if body is not None]
     for path, data in (extra or {}).items():
         files.append(OemFile(path, data, 0o755 if data.startswith(_PROGRAMS) else 0o644))
     return oem_cpio(files)

@@ -240,6 +240,18 @@ def test_a_file_that_is_too_big_for_memory_belongs_into_an_image(lab: Lab) -> No
     assert "give it as an initrd of the image" in problem.message
 
 
+@pytest.mark.parametrize(
+    "files",
+    ["usr/share/oem/config.ign: x", "usr/a: x, usr/a/b: x", "TRAILER!!!: x"],
+    ids=["the place of the config", "a file that is a directory too", "the name that ends an archive"],
+)
+def test_files_that_cannot_be_in_one_initrd_are_told_at_load(lab: Lab, files: str) -> None:
+    lab.write("x", "x")
+    lab.write("worker.bu", STATIC)
+    (problem,) = lab.problems(f"butane: worker.bu, ignition_delivery: embedded, oem_files: {{{files}}}")
+    assert problem.key == "profiles.p.oem_files"
+
+
 def test_a_config_that_fails_at_a_request_says_why(lab: Lab) -> None:
     lab.write("worker.bu", BUTANE)
     inventory, configs, _ = lab.configs("butane: worker.bu")
