@@ -74,7 +74,7 @@ ignite() {
 	tree >/tmp/after
 	grep -vxFf /tmp/before /tmp/after | while read -r line; do
 		say "$line"
-		case $line in file*) head -c 1500 "/sysroot${line##* }" | cat -v | sed 's/^/    | /'; echo ;; esac
+		case $line in file*) head -c 600 "/sysroot${line##* }" | cat -v | sed 's/^/    | /'; echo ;; esac
 	done
 }
 

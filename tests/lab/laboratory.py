@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,8 +68,18 @@ class Lab:
 
 
 @contextlib.contextmanager
-def laboratory(directory: Path, document: Mapping[str, Any], *, taps: int, relayed: bool = False) -> Iterator[Lab]:
-    """A laboratory for the length of the block. Its directory goes too, unless the block fails: it is the evidence."""
+def laboratory(
+    directory: Path,
+    document: Mapping[str, Any],
+    *,
+    taps: int,
+    relayed: bool = False,
+    beside: Callable[[netns.Network], contextlib.AbstractContextManager[None]] | None = None,
+) -> Iterator[Lab]:
+    """A laboratory for the length of the block. Its directory goes too, unless the block fails: it is the evidence.
+
+    `beside` brings up further hosts, before pxed.
+    """
     with contextlib.ExitStack() as stack:
         config = inventory.write(directory, document)
         inventory.fill(directory)
@@ -78,6 +88,8 @@ def laboratory(directory: Path, document: Mapping[str, Any], *, taps: int, relay
         if relayed:
             stack.enter_context(capturing(network, network.servers, directory / "servers.pcap"))
         stack.enter_context(dhcpserver.serving(network, directory))
+        if beside is not None:
+            stack.enter_context(beside(network))
         served = stack.enter_context(daemon.serving(network, config, directory))
         yield Lab(directory, network, served, path, stack)
     shutil.rmtree(directory)
