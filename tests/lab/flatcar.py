@@ -23,10 +23,10 @@ KERNEL = "flatcar_production_pxe.vmlinuz"
 CPIO = "flatcar_production_pxe_image.cpio.gz"
 
 _BUSYBOX = Path("/bin/busybox")
-_IGNITION = Path("/usr/lib/dracut/modules.d/30ignition/ignition")  # where Debian puts it
+IGNITION = Path("/usr/lib/dracut/modules.d/30ignition/ignition")  # where Debian puts it
 _INIT = Path(__file__).with_name("flatcar_init.sh")
 _ACCOUNTS = ("groupadd", "useradd", "usermod")  # Ignition calls these for the section passwd
-_PROGRAMS = {"usr/bin/ignition": _IGNITION} | {f"usr/sbin/{name}": Path("/usr/sbin", name) for name in _ACCOUNTS}
+_PROGRAMS = {"usr/bin/ignition": IGNITION} | {f"usr/sbin/{name}": Path("/usr/sbin", name) for name in _ACCOUNTS}
 _DIRECTORIES = ("bin", "sbin", "lib/modules", "proc", "sys", "dev", "run", "tmp", "sysroot", "etc", "usr/bin")
 # Ignition 2.14 as Debian builds it labels every file that it has written, and fails where it cannot. The guest's kernel
 # has no SELinux policy: there is nothing to label, so this only takes the list.

@@ -1,5 +1,5 @@
 #!/bin/busybox sh
-# PID 1 of the stand-in release (tests/lab/flatcar.py): what Flatcar's initramfs does with Ignition, with the real binary.
+# PID 1 of the stand-in release (tests/lab/flatcar.py): does with the real Ignition what Flatcar's initramfs does.
 # Copied from flatcar/bootengine, dracut/30ignition: ignition-setup.sh (which files become user.ign and base.d) and the
 # order of the stages in ignition-*.service: fetch-offline, and only if that says so the network and fetch, then files.
 # Left out: disks, mount, kargs. Every line that the laboratory reads begins with PXED-LAB (tests/lab/sysroot.py).
