@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from benchmarks.cases import dhcp, http, ignition, startup, tftp
+from benchmarks.cases import dhcp, http, ignition, startup, tftp, transpile
 from benchmarks.model import Case
 
 
 def every() -> list[Case]:
     """All cases, in the order of the table."""
-    return [*dhcp.cases(), *tftp.cases(), *http.cases(), *ignition.cases(), *startup.cases()]
+    return [*dhcp.cases(), *tftp.cases(), *http.cases(), *ignition.cases(), *transpile.cases(), *startup.cases()]
