@@ -57,7 +57,7 @@ def answer_to(
             return _text(*faults.STATUS[fault], "this server is told to say so\n")
     if Fault.REDIRECT_LOOP in current:
         return Answer(302, "Found", {"Location": path, "Content-Length": "0"}, b"")
-    if Fault.REDIRECT in current:
+    if Fault.REDIRECT in current and not path.startswith(MOVED):
         place = f"{MOVED}{urllib.parse.quote(path, safe='')}/blob-1?token=secret"
         return Answer(302, "Found", {"Location": place, "Content-Length": "0"}, b"")
     file = find(unmoved(path))

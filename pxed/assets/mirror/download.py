@@ -36,7 +36,8 @@ class Limits:
     connect: float = 20.0  # seconds
     stall: float = 60.0  # seconds without a byte, or with fewer than `slow` a second
     slow: int = 1024  # bytes per second
-    attempts: int = 4  # in a row that bring nothing
+    attempts: int = 4  # in a row that bring less than `worthwhile`
+    worthwhile: int = 64 << 10  # bytes
     pause: float = 1.0  # seconds before the second attempt, doubled before each further one
     parallel: int = 2  # big files at a time
     reserve: int = 64 << 20  # bytes of the disk that are left free
@@ -82,14 +83,15 @@ class Downloader:
         has the `expected` SHA-512. What arrives may have another: it is for the caller to compare. Raises
         DownloadError, NotThere, DiskFull; what arrived is kept then, except on a full disk."""
         async with self._slots:
-            furthest = tries = 0
+            tries = reached = 0
             while True:
                 partial = Partial(path)
                 try:
                     return await self._attempt(partial, url, expected, told)
                 except DownloadError as error:
-                    tries = 1 if partial.size > furthest else tries + 1
-                    furthest = max(furthest, partial.size)
+                    tries += 1
+                    if partial.size >= reached + self._limits.worthwhile:
+                        tries, reached = 1, partial.size
                     if not error.transient or tries >= self._limits.attempts:
                         raise _final(error, partial) from None
                     again(str(error), self._pause(tries))

@@ -17,10 +17,10 @@ from pxed.inventory.loader import loads
 from pxed.inventory.model import Inventory
 from tests.releases.server import ReleaseServer
 
-IMPATIENT = Limits(connect=5, stall=0.4, slow=100, attempts=2, pause=0.01, reserve=0)
+IMPATIENT = Limits(connect=5, stall=0.6, slow=100, attempts=2, pause=0.01, reserve=0)
 A, B, C = "4593.2.5", "4600.2.0", "4610.2.1"
 STABLE = "flatcar: {flatcar: {channel: stable, arch: amd64, version: current}}"
-KERNEL_A, INITRD_A = bytes(range(256)) * 2000, bytes(range(255, -1, -1)) * 8000
+KERNEL_A, INITRD_A = bytes(range(256)) * 1000, bytes(range(255, -1, -1)) * 2000
 KERNEL_B, INITRD_B = KERNEL_A[::-1] + b"B", INITRD_A[::-1] + b"B"
 
 
