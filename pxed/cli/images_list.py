@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from collections import Counter
@@ -9,11 +10,14 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from pxed.assets.mirror.publish import staging
 from pxed.assets.mirror.rollout import choice, newest, settled, version_for
 from pxed.assets.mirror.upstream import load_seen
+from pxed.assets.mirror.wording import amount
 from pxed.cli.mirrored import Site, print_json, with_site
 from pxed.inventory.lookup import Identity, Match, resolve
 from pxed.inventory.model import Inventory, Machine
+from pxed.inventory.releases import FlatcarImage
 from pxed.server.booted import Boot, read_boots
 
 SHORT_DIGEST = 12  # hexadecimal digits of a kernel's SHA-512 in the table; --json has all
@@ -49,6 +53,7 @@ class ImageRow:
     signed_by: str
     looked: float | None  # when the last sync ended
     problem: str  # of the last sync
+    arriving: dict[str, int]  # versions of which a part is there, and how many bytes
     profiles: dict[str, int]  # and their machines
 
 
@@ -119,8 +124,19 @@ def image_rows(site: Site, machines: list[MachineRow]) -> Iterator[ImageRow]:
             release.signed_by if release else "",
             last.time if last else None,
             last.problem if last else "",
+            arriving(site.mirror_dir, flatcar),
             _profiles(site.inventory, name, machines),
         )
+
+
+def arriving(mirror_dir: Path, image: FlatcarImage) -> dict[str, int]:
+    """Bytes that have arrived of versions that are not complete, by version."""
+    line = staging(mirror_dir, (image.channel, image.arch, "*"))
+    found: dict[str, int] = {}
+    for path in line.parent.glob("*/*"):
+        with contextlib.suppress(OSError):  # published meanwhile
+            found[path.parent.name] = found.get(path.parent.name, 0) + path.stat().st_size
+    return found
 
 
 def _profiles(inventory: Inventory, image: str, machines: list[MachineRow]) -> dict[str, int]:
@@ -143,9 +159,10 @@ def _image_cells(row: ImageRow) -> tuple[str, ...]:
 
 
 def _state(row: ImageRow) -> str:
-    if row.verified is None:
-        return "not mirrored"
-    return f"verified {time.strftime('%Y-%m-%d', time.localtime(row.verified))}, signed by {row.signed_by[-16:]}"
+    state = "not mirrored"
+    if row.verified is not None:
+        state = f"verified {time.strftime('%Y-%m-%d', time.localtime(row.verified))}, signed by {row.signed_by[-16:]}"
+    return ", ".join([state, *(f"{amount(size)} of {version} arrived" for version, size in row.arriving.items())])
 
 
 def _machine_cells(row: MachineRow) -> tuple[str, ...]:

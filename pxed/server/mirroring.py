@@ -21,7 +21,7 @@ from pxed.inventory.model import Inventory
 from pxed.inventory.releases import FlatcarImage, MirrorSettings
 from pxed.server.live import Live
 from pxed.server.mirrornews import MirrorNews
-from pxed.server.syncprocess import BUSY, run_sync
+from pxed.server.syncprocess import BUSY, run_sync, sync_command
 
 JITTER = 0.1  # of the interval: a site's daemons do not all ask at the same second
 FIRST_SECONDS = 60.0  # after a start with everything there: at a random time within it
@@ -101,7 +101,7 @@ class Mirroring:
         """One sync, by a child process; seconds until the next."""
         settings, _ = self._wanted
         self._say("looking for new Flatcar releases", Level.DEBUG)
-        code = await run_sync(self._path, self._news, self._stopping)
+        code = await run_sync(sync_command(self._path), self._news, self._stopping)
         self.refresh()
         if code == BUSY:
             return RETRY_SECONDS

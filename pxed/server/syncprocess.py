@@ -7,6 +7,7 @@ import contextlib
 import os
 import sys
 from collections import deque
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -18,6 +19,7 @@ NICENESS = 10
 STOP_SECONDS = 5.0  # after SIGTERM; what was downloaded survives SIGKILL too
 LAST_WORDS = 5  # lines of standard error that are kept
 MAX_LINE = 1 << 20
+MAX_WORDS = 2_000  # characters of them
 
 
 class Listener(Protocol):
@@ -27,15 +29,19 @@ class Listener(Protocol):
     def complain(self, image: str, text: str) -> None: ...
 
 
-async def run_sync(config: Path, listener: Listener, stopping: asyncio.Event) -> int:
-    """Sync everything that the inventory wants; the exit code, or 0 when it was stopped by `stopping`."""
+def sync_command(config: Path) -> tuple[str, ...]:
+    """A sync of everything that the inventory wants."""
     # -P: the current directory of the daemon is not where its helper's modules come from.
-    command = (sys.executable, "-P", "-m", "pxed", "images", "sync", "--json", "--child", "-c", str(config))
+    return (sys.executable, "-P", "-m", "pxed", "images", "sync", "--json", "--child", "-c", str(config))
+
+
+async def run_sync(command: Sequence[str], listener: Listener, stopping: asyncio.Event) -> int:
+    """Run it to its end; the exit code, or 0 when it was ended by `stopping`."""
     pipe = asyncio.subprocess.PIPE
     try:
         process = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, stderr=pipe, limit=MAX_LINE)
     except OSError as error:
-        listener.complain("", f"cannot start {sys.executable}: {error.strerror}")
+        listener.complain("", f"cannot start {command[0]}: {error.strerror}")
         return 1
     with contextlib.suppress(OSError):
         os.setpriority(os.PRIO_PROCESS, process.pid, NICENESS)
@@ -52,7 +58,7 @@ async def _attend(process: asyncio.subprocess.Process, listener: Listener, stopp
         await asyncio.wait((said, stop), return_when=asyncio.FIRST_COMPLETED)
         if not said.done():
             return 0
-        failures, last_words = said.result()
+        failures, last_words = await said
         code = await process.wait()
         if code not in (0, BUSY) and not failures:
             listener.complain("", f"pxed images sync ended with {code}: {last_words or 'it said nothing'}")
@@ -70,7 +76,7 @@ async def _listen(process: asyncio.subprocess.Process, listener: Listener) -> tu
     errors = asyncio.ensure_future(_tail(process.stderr))
     failures = 0
     try:
-        async for line in process.stdout:
+        async for line in _lines(process.stdout):
             failures += _hear(line, listener)
         return failures, await errors
     finally:
@@ -89,9 +95,24 @@ def _hear(line: bytes, listener: Listener) -> bool:
 
 async def _tail(stream: asyncio.StreamReader) -> str:
     lines: deque[str] = deque(maxlen=LAST_WORDS)
-    async for line in stream:
+    async for line in _lines(stream):
         lines.append(line.decode(errors="replace").strip())
-    return " ".join(lines)
+    return " ".join(lines)[-MAX_WORDS:]
+
+
+async def _lines(stream: asyncio.StreamReader) -> AsyncIterator[bytes]:
+    """Its lines; one that is too long is cut in pieces."""
+    while line := await _line(stream):
+        yield line
+
+
+async def _line(stream: asyncio.StreamReader) -> bytes:
+    try:
+        return await stream.readuntil(b"\n")
+    except asyncio.IncompleteReadError as end:
+        return end.partial
+    except asyncio.LimitOverrunError as overrun:
+        return await stream.readexactly(overrun.consumed)
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:

@@ -151,6 +151,8 @@ def test_an_interrupted_sync_is_resumed_by_the_next(home, number):
         _, errors = process.communicate(timeout=30)
     assert process.returncode == 130
     assert "interrupted: what has arrived is kept" in errors
+    assert home.listed()["arriving"][B] >= 3 << 20
+    assert re.search(rf"not mirrored, \d\.\d MB of {B} arrived", home.run("list").stdout)
     home.releases.clear()
     assert home.run("sync").returncode == 0
     (request,) = [request for request in home.releases.asked(KERNEL) if request.range]

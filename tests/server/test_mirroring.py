@@ -189,7 +189,7 @@ async def test_when_the_first_sync_is(tmp_path, versions, interval, expected):
 async def test_syncs_follow_each_other_with_jitter_and_failures_with_growing_pauses(tmp_path, monkeypatch):
     part, codes, pauses = Part(tmp_path, "30m"), iter([0, 1, 1, 1, BUSY, 1, 1, 1, 0, 1]), []
 
-    async def ended(path, news, stopping):
+    async def ended(command, news, stopping):
         return next(codes)
 
     monkeypatch.setattr(module, "run_sync", ended)
@@ -215,8 +215,8 @@ async def test_syncs_follow_each_other_with_jitter_and_failures_with_growing_pau
 async def test_a_reload_syncs_again_when_other_releases_are_wanted(tmp_path, monkeypatch, text, again):
     part, synced = Part(tmp_path), asyncio.Queue()
 
-    async def ended(path, news, stopping):
-        synced.put_nowait(path)
+    async def ended(command, news, stopping):
+        synced.put_nowait(command)
         return 0
 
     monkeypatch.setattr(module, "run_sync", ended)
