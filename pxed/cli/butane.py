@@ -52,7 +52,9 @@ def run(inputs: Sequence[str], options: Options) -> int:
     try:
         source = Path(name).read_bytes() if inputs else sys.stdin.buffer.read()
     except OSError as failure:
-        return _fail(f"failed to read {name}: {_words(failure, reading=True)}")
+        # Go opens a directory and only fails to read it.
+        step = "read" if isinstance(failure, IsADirectoryError) else "open"
+        return _fail(f"failed to {step} {name}: {_words(step, failure)}")
     files = FilesDir(Path(options.files_dir)) if options.files_dir else None
     result = butane.translate(source, files=files, pretty=options.pretty)
     _say(_report(result, name, source, options))
@@ -86,7 +88,7 @@ def _write(data: bytes, output: str) -> int:
     try:
         Path(output).write_bytes(data)
     except OSError as failure:
-        return _fail(f"failed to open {output}: {_words(failure)}")
+        return _fail(f"failed to open {output}: {_words('open', failure)}")
     return 0
 
 
@@ -100,8 +102,7 @@ def _say(text: str) -> None:
     sys.stderr.write(text.encode(errors="replace").decode())
 
 
-def _words(failure: OSError, *, reading: bool = False) -> str:
-    """What the system said, as Go prints it: a directory opens well there and fails when it is read."""
+def _words(operation: str, failure: OSError) -> str:
+    """What the system said, as Go prints it."""
     reason = failure.strerror or str(failure)
-    operation = "read" if reading and isinstance(failure, IsADirectoryError) else "open"
     return f"{operation} {failure.filename}: {reason[0].lower()}{reason[1:]}"

@@ -44,7 +44,7 @@ def butane(*words, text=HEADER, cwd=None, env=None):
         pytest.param(
             ["nope.bu"],
             "",
-            (1, "", "failed to read nope.bu: open nope.bu: no such file or directory\n"),
+            (1, "", "failed to open nope.bu: open nope.bu: no such file or directory\n"),
             id="no such file",
         ),
         pytest.param(["."], "", (1, "", "failed to read .: read .: is a directory\n"), id="a directory"),

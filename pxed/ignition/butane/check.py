@@ -18,6 +18,11 @@ from pxed.ignition.butane.report import Note, Path, error, warning
 
 TOO_MANY_SOURCES = "only one of the following can be set: inline, local, source"
 TOO_MANY_CONTENTS = "only one of the following can be set: contents, contents_local"
+BAD_EXTENSION = (
+    "unsupported file extension for quadlet: must be one of .container, .volume, .network, .kube, .image, .build, "
+    ".pod, or .artifact"
+)
+INSTANCE_WITH_CONTENTS = "template instances cannot have contents or contents_local"
 UNKNOWN_VERSION = "skipping validation for the merge/replace ignition config due to an unkown version"
 _UNSUPPORTED = "unsupported config version"  # ErrUnknownVersion of Ignition
 
@@ -98,13 +103,13 @@ def _unit(value: Value, path: Path, version: str) -> Iterator[Note]:
 def _quadlet(value: Value, path: Path, version: str) -> Iterator[Note]:
     name = value.get("name", "")
     if not name.endswith(EXTENSIONS):
-        yield error((*path, "name"), "invalid quadlet extension")
+        yield error((*path, "name"), BAD_EXTENSION)
     elif base_template(name) is None:
         yield from _unit(value, path, version)
     else:
         for field in ("contents", "contents_local"):
             if field in value:
-                yield error((*path, field), "template instances cannot have contents")
+                yield error((*path, field), INSTANCE_WITH_CONTENTS)
 
 
 _CHECKS: dict[str, _Check] = {

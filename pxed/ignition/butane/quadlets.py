@@ -5,6 +5,7 @@ https://docs.podman.io/en/latest/markdown/podman-systemd.unit.5.html says where 
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -17,8 +18,8 @@ EXTENSIONS = (".container", ".volume", ".network", ".kube", ".image", ".build", 
 
 def base_template(name: str) -> str | None:
     """The template that an instance (`x@one.container`) links to; None for what is no instance."""
-    at, dot = name.find("@"), name.find(".")
-    if at == -1 or at + 1 == dot:
+    at, dot = name.find("@"), name.rfind(".")
+    if -1 in (at, dot) or at + 1 == dot:
         return None
     return f"{name[:at]}@.{name[dot + 1 :]}"
 
@@ -27,7 +28,8 @@ def add_quadlets(quadlets: list[Mapping[str, Any]], nodes: Nodes, files: Files) 
     """Adds every quadlet and its drop-ins; yields what stands against it."""
     for index, quadlet in enumerate(quadlets):
         source: Path = ("systemd", "quadlets", index)
-        path = f"/etc/containers/systemd/{'' if quadlet.get('rootful') else 'users/'}{quadlet.get('name', '')}"
+        directory = "/etc/containers/systemd" if quadlet.get("rootful") else "/etc/containers/systemd/users"
+        path = posixpath.normpath(f"{directory}/{quadlet.get('name', '')}")
         template = base_template(quadlet.get("name", ""))
         if nodes.exists(path):
             yield error(source, EXISTS)

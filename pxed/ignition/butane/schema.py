@@ -12,8 +12,9 @@ from functools import cache
 
 from pxed.ignition.butane.decode import Flag, Listing, Struct, Text, Type, Whole
 
-# NAME:TYPE, TYPE being s (string), i (int), b (bool), Struct, [Element]. After it: =Name, the Go name of a named type;
-# ! for Butane's own fields, which have no place in Ignition; @1.1 or @1.2, the first version that has it.
+# NAME:TYPE, TYPE being s (string), i (int), b (bool), Struct, [Element]. After it: =Name, the Go name of a named type
+# (=Name<1.1 before that version); ! for Butane's own fields, which have no place in Ignition; @1.1 or @1.2, the first
+# version that has it.
 _TABLE = """
 Config           version:s! variant:s! ignition:Ignition kernel_arguments:KernelArguments passwd:Passwd storage:Storage
                  systemd:Systemd
@@ -46,17 +47,17 @@ Partition        guid:s label:s number:i resize:b should_exist:b size_mib:i star
 Filesystem       device:s format:s label:s mount_options:[s] options:[s] path:s uuid:s wipe_filesystem:b
                  with_mount_unit:b!
 Luks             cex:Cex@1.2 clevis:Clevis device:s discard:b@1.1 key_file:Resource label:s name:s
-                 open_options:[s]@1.1 options:[s] uuid:s wipe_volume:b
+                 open_options:[s]@1.1 options:[s=LuksOption<1.1] uuid:s wipe_volume:b
 Cex              enabled:b
 Clevis           custom:ClevisCustom tang:[Tang] threshold:i tpm2:b
 ClevisCustom     config:s needs_network:b pin:s
 Tang             thumbprint:s url:s advertisement:s@1.1
-Raid             devices:[s=Device] level:s name:s options:[s] spares:i
+Raid             devices:[s=Device] level:s name:s options:[s=RaidOption<1.1] spares:i
 Tree             group:NodeGroup@1.2 local:s path:s user:NodeUser@1.2 file_mode:i@1.2 dir_mode:i@1.2
 Systemd          units:[Unit] quadlets:[Quadlet]!@1.2
 Unit             contents:s contents_local:s!@1.1 dropins:[Dropin] enabled:b mask:b name:s
 Dropin           contents:s contents_local:s!@1.1 name:s
-Quadlet          contents:s contents_local:s dropins:[Dropin] name:s rootful:b
+Quadlet          contents:s contents_local:s name:s rootful:b dropins:[Dropin]
 """
 _SCALARS: dict[str, tuple[Callable[[str], Type], str]] = {
     "s": (Text, "string"), "i": (Whole, "int"), "b": (Flag, "bool")
@@ -106,11 +107,11 @@ def config_struct(version: str) -> Struct:
         for text in fields:
             field_name, _, rest = text.partition(":")
             rest, _, since = rest.partition("@")
-            if since and spec.rank < tuple(int(part) for part in since.split(".")):
+            if since and spec.rank < _rank(since):
                 continue
             if rest.endswith("!"):
                 own.add(field_name)
-            types[field_name] = _type(rest.rstrip("!"), structs, spec.package)
+            types[field_name] = _type(rest.rstrip("!"), structs, spec)
         structs[name].define(types, frozenset(own))
     return structs["Config"]
 
@@ -126,13 +127,18 @@ def _rows() -> dict[str, list[str]]:
     return rows
 
 
-def _type(text: str, structs: dict[str, Struct], package: str) -> Type:
+def _rank(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split("."))
+
+
+def _type(text: str, structs: dict[str, Struct], spec: Spec) -> Type:
     if text.startswith("["):
         inner, _, name = text[1:].rpartition("]")
-        of = _type(inner, structs, package)
-        return Listing(of, f"{package}.{name[1:]}" if name else f"[]{of.go}")
+        of = _type(inner, structs, spec)
+        return Listing(of, f"{spec.package}.{name[1:]}" if name else f"[]{of.go}")
     kind, _, name = text.partition("=")
     if kind in structs:
         return structs[kind]
+    name, _, until = name.partition("<")
     make, go = _SCALARS[kind]
-    return make(f"{package}.{name}" if name else go)
+    return make(f"{spec.package}.{name}" if name and not (until and spec.rank >= _rank(until)) else go)

@@ -221,3 +221,13 @@ def test_carriage_returns_are_no_part_of_a_block_of_text():
     result = butane.translate(text.replace("\n", "\r\n"))
     assert result.output is not None
     assert payload(json.loads(result.output)["storage"]["files"][0]["contents"]) == b"a\nb\n"
+
+
+@pytest.mark.parametrize(
+    ("version", "types"),
+    [("1.0.0", ("v0_4.LuksOption", "v0_4.RaidOption")), ("1.1.0", ("string", "string"))],
+)
+def test_the_oldest_version_has_named_types_for_options(version, types):
+    assert messages("storage: {luks: [{options: [[a]]}], raid: [{options: [[a]]}]}", version)[1:] == [
+        f"  line 3: cannot unmarshal !!seq into {name}" for name in types
+    ]
