@@ -1,20 +1,35 @@
-"""Tables: with the terminal's width on a terminal, one unbroken line a row for pipes and files."""
+"""Tables: fitted to the terminal on a terminal, one unbroken line a row for pipes and for many rows."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Sequence
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
-UNBROKEN = 1000  # columns; a pipe has none
+MANY = 500  # rows; rich takes a millisecond for each
 
 
 def print_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Print rows under their heads, to standard output."""
+    lines = [tuple(heads), *map(tuple, rows)]
+    if sys.stdout.isatty() and len(lines) <= MANY:
+        _print_fitted(lines)
+    else:
+        _print_unbroken(lines)
+
+
+def _print_unbroken(lines: list[tuple[str, ...]]) -> None:
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def _print_fitted(lines: list[tuple[str, ...]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    heads, *rows = lines
     table = Table(*heads, box=None, pad_edge=False, header_style="bold")
     for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
-    Console(width=None if sys.stdout.isatty() else UNBROKEN).print(table)
+        table.add_row(*map(Text, row))
+    Console().print(table)
