@@ -275,6 +275,15 @@ def test_rollback_of_what_all_boot_gives_the_version_before(home):
     assert home.run("promote", "flatcar", B).stdout == f"image flatcar: all machines boot {B}\n"
 
 
+def test_a_refused_version_takes_no_place_of_one_to_roll_back_to(home):
+    home.synced(A, B)
+    assert home.run("rollback", "flatcar").returncode == 0
+    home.synced(C)
+    assert (home.boots()["node1"], home.release(B).exists()) == (C, False)
+    assert home.run("rollback", "flatcar").returncode == 0
+    assert home.boots()["node1"] == A
+
+
 def test_what_cannot_be_rolled_back_says_why(home):
     home.synced(A)
     done = home.run("rollback", "flatcar")

@@ -16,7 +16,7 @@ from pxed.assets.flatcar import Version
 from pxed.assets.mirror import layout, publish
 from pxed.assets.mirror.events import Removed
 from pxed.assets.mirror.index import Index, Key, Release, change_index
-from pxed.assets.mirror.rollout import bootable
+from pxed.assets.mirror.rollout import bootable, refused
 from pxed.inventory.model import Inventory
 
 BOOTING = "booting.json"
@@ -39,9 +39,9 @@ def retention(inventory: Inventory, index: Index, in_use: Collection[Key]) -> Re
     for key in in_use:
         if key in index.releases:
             keep.setdefault(key, "a machine is booting it")
-    count = inventory.server.mirror.keep
-    for channel, arch in sorted({key[:2] for key in index.releases}):
-        newest = sorted((key for key in index.releases if key[:2] == (channel, arch)), key=_order, reverse=True)
+    count, good = inventory.server.mirror.keep, index.releases.keys() - refused(inventory.images, index)
+    for line in sorted({key[:2] for key in good}):
+        newest = sorted((key for key in good if key[:2] == line), key=_order, reverse=True)
         for key in newest[:count]:
             keep.setdefault(key, f"one of the {count} newest" if count > 1 else "the newest")
     drop = sorted((release for key, release in index.releases.items() if key not in keep), key=lambda one: one.key)

@@ -70,8 +70,8 @@ def usable(name: str, image: FlatcarImage, index: Index) -> list[str]:
     """The verified versions of what the image follows, newest first, without those refused; or the pinned one."""
     if not image.follows:
         return [image.version] if (image.channel, image.arch, image.version) in index.releases else []
-    refused = _rollout(name, index).refused
-    return [version for version in _line(image, index) if version not in refused]
+    bad = _rollout(name, index).refused
+    return [version for version in _line(image, index) if version not in bad]
 
 
 def choice(name: str, image: FlatcarImage, index: Index, upstream: str = "") -> Choice:
@@ -113,13 +113,24 @@ def lines(images: Mapping[str, Image], index: Index) -> dict[Key, str]:
 
 
 def bootable(images: Mapping[str, Image], index: Index) -> frozenset[Key]:
-    """Every release (channel, arch, version) that some machine is to boot: none of them may be pruned."""
+    """Every release that some machine is to boot: none of them may be pruned. Nor what `current` is upstream, though it
+    may be refused: the next sync would bring it again."""
     keys: set[Key] = set()
     for name, image in images.items():
-        if image.flatcar is not None:
-            for version in (settled(name, image.flatcar, index), newest(name, image.flatcar, index)):
-                keys.add((image.flatcar.channel, image.flatcar.arch, version))
+        if (flatcar := image.flatcar) is not None:
+            current = index.current.get((flatcar.channel, flatcar.arch, flatcar.version), "")
+            for version in (settled(name, flatcar, index), newest(name, flatcar, index), current):
+                keys.add((flatcar.channel, flatcar.arch, version))
     return frozenset(keys & index.releases.keys())
+
+
+def refused(images: Mapping[str, Image], index: Index) -> frozenset[Key]:
+    """Every release that some image refuses: none to be kept for a rollback."""
+    return frozenset(
+        (flatcar.channel, flatcar.arch, version)
+        for name, flatcar in followers(images)
+        for version in _rollout(name, index).refused
+    )
 
 
 def promote(name: str, image: FlatcarImage, index: Index, version: str = "") -> Index:
@@ -146,8 +157,8 @@ def rollback(name: str, image: FlatcarImage, index: Index) -> Index:
         known = f"{versions[0]} is the only version" if versions else "there is no version"
         raise RolloutError(f"image {name}: {known} that can be booted: nothing to roll back to")
     before = _rollout(name, index)
-    refused = _with(index, name, replace(before, refused=(*before.refused, versions[0])))
-    return _with(refused, name, replace(_rollout(name, refused), promoted=settled(name, image, refused)))
+    without = _with(index, name, replace(before, refused=(*before.refused, versions[0])))
+    return _with(without, name, replace(_rollout(name, without), promoted=settled(name, image, without)))
 
 
 def followers(images: Mapping[str, Image]) -> Iterator[tuple[str, FlatcarImage]]:

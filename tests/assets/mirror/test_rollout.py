@@ -19,6 +19,7 @@ from pxed.assets.mirror.rollout import (
     lines,
     order,
     promote,
+    refused,
     rollback,
     settle,
     version_for,
@@ -191,15 +192,23 @@ def test_what_some_machine_is_to_boot_is_never_pruned():
     assert {version for _, _, version in kept} == {"4230.2.1", A, B}
 
 
+def test_what_is_refused_is_kept_while_a_sync_would_bring_it_again():
+    images = {"flatcar": Image(flatcar=FOLLOWING)}
+    before, after = index(A, B, refused=[B]), index(A, B, C, refused=[B])
+    assert bootable(images, before) == {("stable", "amd64", A), ("stable", "amd64", B)}
+    assert bootable(images, after) == {("stable", "amd64", C)}
+    assert refused(images, after) == {("stable", "amd64", B)}
+
+
 def test_promote_gives_the_new_version_to_all():
     assert booted(CANARY, promote("flatcar", CANARY, index(A, B, promoted=A))) == (B, B)
 
 
 def test_promote_of_a_named_version_takes_back_a_rollback():
-    refused = index(A, B, promoted=A, refused=[B])
-    assert booted(CANARY, refused) == (A, A)
-    assert booted(CANARY, promote("flatcar", CANARY, refused, B)) == (B, B)
-    assert booted(FOLLOWING, promote("flatcar", FOLLOWING, refused, B)) == (B, B)
+    before = index(A, B, promoted=A, refused=[B])
+    assert booted(CANARY, before) == (A, A)
+    assert booted(CANARY, promote("flatcar", CANARY, before, B)) == (B, B)
+    assert booted(FOLLOWING, promote("flatcar", FOLLOWING, before, B)) == (B, B)
 
 
 def test_rollback_of_a_staged_version_takes_it_from_the_canaries():
