@@ -35,11 +35,9 @@ def _run(site: Site, names: list[str], *, as_json: bool, wait: bool, child: bool
     outcome = Outcome(report)
     try:
         return asyncio.run(_sync(site, names, outcome, wait=wait, child=child))
-    except LockedError:
-        if child:
-            return BUSY
-        raise
     except MirrorError as error:
+        if child and isinstance(error, LockedError):
+            return BUSY
         if not as_json:
             raise
         report(Failed("", "", str(error), ""))

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from pxed.assets.mirror.events import Progress, Published, from_json
+from pxed.assets.mirror.events import Failed, Progress, Published, from_json
 from tests.cli.imagesite import INITRD, KERNEL, A, B, C, Home
 from tests.releases.faults import Fault
 from tests.releases.server import ReleaseServer
@@ -188,6 +188,16 @@ def test_a_mirror_that_another_process_writes_is_left_alone(home):
         assert done.returncode == 1
         assert "is being written by process 4711" in done.stderr
         assert home.start("sync", "--child", stdin=subprocess.PIPE).wait(30) == 75
+
+
+@pytest.mark.parametrize("words", [["sync"], ["sync", "--json"]], ids=["in words", "as an event"])
+def test_a_mirror_that_cannot_be_written_is_said(home, words):
+    (home.path / "data").write_text("a file where the directory should be")
+    done = home.run(*words)
+    assert done.returncode == 1
+    said = done.stdout if "--json" in words else done.stderr
+    assert f"cannot write {home.path}/data/mirror" in said
+    assert "--json" not in words or isinstance(from_json(said), Failed)
 
 
 def test_wait_waits_for_the_other_process(home):
