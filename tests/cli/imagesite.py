@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import io
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -100,3 +102,15 @@ class Home:
     def release(self, version: str) -> Path:
         """Where a version is mirrored."""
         return self.path / "data" / "mirror" / "stable" / "amd64-usr" / version
+
+
+@contextlib.contextmanager
+def written_by_another(home: Home) -> Iterator[None]:
+    """The mirror is locked for the length of the block."""
+    lock = home.path / "data" / "mirror" / ".lock"
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("w") as file:
+        file.write("process 4711")
+        file.flush()
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

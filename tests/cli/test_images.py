@@ -1,7 +1,6 @@
 """`pxed images` as an operator runs it, against a release server: what it prints, its exit codes, what is on disk."""
 
 import contextlib
-import fcntl
 import json
 import os
 import pty
@@ -13,32 +12,10 @@ from pathlib import Path
 import pytest
 
 from pxed.assets.mirror.events import Failed, Progress, Published, from_json
-from tests.cli.imagesite import INITRD, KERNEL, A, B, C, Home
+from tests.cli.imagesite import INITRD, KERNEL, A, B, written_by_another
 from tests.releases.faults import Fault
-from tests.releases.server import ReleaseServer
 
 BIG = os.urandom(1 << 20) * 4
-
-
-@pytest.fixture
-def releases(tmp_path):
-    with ReleaseServer(tmp_path / "releases") as server:
-        yield server
-
-
-@pytest.fixture
-def home(tmp_path, releases):
-    home = Home(tmp_path, releases)
-    home.write()
-    return home
-
-
-@pytest.fixture
-def staged(home):
-    """B is new, node1 is its canary, A is promoted."""
-    home.write("canary: [node1]")
-    home.synced(A, B)
-    return home
 
 
 def test_a_sync_mirrors_what_the_inventory_names(home):
@@ -170,17 +147,6 @@ def test_the_daemons_child_ends_when_its_standard_input_does(home):
     assert process.returncode == 130
 
 
-@contextlib.contextmanager
-def written_by_another(home: Home):
-    lock = home.path / "data" / "mirror" / ".lock"
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with lock.open("w") as file:
-        file.write("process 4711")
-        file.flush()
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
 def test_a_mirror_that_another_process_writes_is_left_alone(home):
     home.releases.publish("stable", "amd64", B)
     with written_by_another(home):
@@ -247,66 +213,6 @@ def test_list_shows_what_each_machine_booted_last(home):
     assert re.search(rf"node1 +worker +flatcar +{B} +{A} of flatcar +0123456789ab +2026-11-2", home.run("list").stdout)
 
 
-def test_a_canary_boots_a_new_version_first(staged):
-    assert staged.boots() == {"node1": B, "node2": A, "node3": A}
-    row = staged.listed()
-    assert (row["version"], row["staged"], row["first"]) == (A, B, 1)
-    assert f"{B} on 1 machine " in staged.run("list").stdout
-    assert staged.release("current").readlink().name == A
-
-
-def test_promote_gives_it_to_all_machines(staged):
-    done = staged.run("promote", "flatcar")
-    assert (done.returncode, done.stdout) == (0, f"image flatcar: all machines boot {B}\n")
-    assert set(staged.boots().values()) == {B}
-    assert staged.release("current").readlink().name == B
-    assert staged.run("promote", "flatcar").stdout == f"image flatcar: all machines boot {B} as before\n"
-
-
-def test_rollback_refuses_it_until_a_newer_one_comes(staged):
-    done = staged.run("rollback", "flatcar")
-    assert done.returncode == 0
-    assert done.stdout.splitlines() == [
-        f"image flatcar: all machines boot {A} as before",
-        f"image flatcar: {B} is refused from now on; pxed images promote flatcar {B} takes that back",
-    ]
-    assert staged.run("sync").returncode == 0
-    assert set(staged.boots().values()) == {A}
-    staged.synced(C)
-    assert staged.boots() == {"node1": C, "node2": A, "node3": A}
-
-
-def test_rollback_of_what_all_boot_gives_the_version_before(home):
-    home.synced(A, B)
-    done = home.run("rollback", "flatcar", "--json")
-    assert json.loads(done.stdout) == {"image": "flatcar", "version": A, "staged": "", "refused": [B]}
-    assert set(home.boots().values()) == {A}
-    assert home.release("current").readlink().name == A
-    assert home.run("promote", "flatcar", B).stdout == f"image flatcar: all machines boot {B}\n"
-
-
-def test_a_refused_version_takes_no_place_of_one_to_roll_back_to(home):
-    home.synced(A, B)
-    assert home.run("rollback", "flatcar").returncode == 0
-    home.synced(C)
-    assert (home.boots()["node1"], home.release(B).exists()) == (C, False)
-    assert home.run("rollback", "flatcar").returncode == 0
-    assert home.boots()["node1"] == A
-
-
-def test_what_cannot_be_rolled_back_says_why(home):
-    home.synced(A)
-    done = home.run("rollback", "flatcar")
-    assert done.returncode == 1
-    assert f"{A} is the only version that can be booted" in done.stderr
-
-
-def test_a_rollback_does_not_wait_for_a_sync(staged):
-    with written_by_another(staged):
-        assert staged.run("rollback", "flatcar").returncode == 0
-    assert set(staged.boots().values()) == {A}
-
-
 def test_verify_finds_nothing_wrong(home):
     home.synced(A, B)
     done = home.run("verify")
@@ -361,15 +267,3 @@ def test_root_makes_files_for_the_owner_of_the_data_directory(home):
     owners = {(path.lstat().st_uid, path.lstat().st_gid) for path in [*data.rglob("*")]}
     assert owners == {(65534, 65534)}
     assert Path(home.release("current")).is_symlink()
-
-
-def documented() -> list[str]:
-    text = (Path(__file__).parents[2] / "docs" / "mirror.md").read_text()
-    return re.findall(r"^\$ pxed images (.+)$", text, re.MULTILINE)
-
-
-def test_the_commands_of_the_documentation_work_in_their_order(staged):
-    for command in documented():
-        done = staged.run(*command.split())
-        assert (done.returncode, done.stderr) == (0, ""), command
-        assert done.stdout, command
