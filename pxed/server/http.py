@@ -11,14 +11,17 @@ import logging
 import socket
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 
 from aiohttp import web
 
 from pxed.assets.library import Library
+from pxed.boot.delivery import OEM_SUFFIX
 from pxed.events import Emit, Event, Kind, Level, Value
+from pxed.inventory.model import Inventory
 from pxed.server.api import Api, Journal, Subscribe
 from pxed.server.bootpages import BootPages
-from pxed.server.callers import Caller, ClientMap, caller_of
+from pxed.server.callers import Caller, ClientMap, caller_of, named
 from pxed.server.downloads import Downloads
 from pxed.server.firstboot import FirstBootError, FirstBoots
 from pxed.server.happenings import refused
@@ -37,6 +40,7 @@ IDLE_SECONDS = 75.0
 _LOG = logging.getLogger(__name__)
 # Under these paths an error means that a machine does not boot: somebody should act on it.
 _MACHINE_ROUTES = frozenset({Route.BOOT, Route.LOADER, Route.IMAGE, Route.IGNITION, Route.ARCHIVE, Route.REPORT})
+_NAMING_ROUTES = frozenset({Route.IGNITION, Route.ARCHIVE, Route.REPORT})
 
 Handler = Callable[[Asked], Awaitable[web.StreamResponse]]
 Malformed = Callable[[web.BaseRequest, int, str], web.StreamResponse]
@@ -147,7 +151,7 @@ class HttpServer:
         try:
             return await self._handlers[found.route](Asked(request, found, caller, snapshot))
         except HttpRefusalError as refusal:
-            return self._refuse(request, caller, refusal, found)
+            return self._refuse(request, _meant(caller, found, snapshot.inventory), refusal, found)
         except ConnectionError:
             raise
         except Exception:
@@ -176,6 +180,14 @@ class HttpServer:
 
     def _notice(self, text: str) -> None:
         self._emit(Event(Kind.NOTICE, time.time(), text=text, level=Level.WARNING))
+
+
+def _meant(caller: Caller, found: Found, inventory: Inventory) -> Caller:
+    """The caller as the machine that its path names, where its address does not tell who it is."""
+    if caller.machine or found.route not in _NAMING_ROUTES:
+        return caller
+    machine, _ = named(inventory, found.args[0].removesuffix(OEM_SUFFIX))
+    return replace(caller, machine=machine.name) if machine else caller
 
 
 class _Server(web.Server):

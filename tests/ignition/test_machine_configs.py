@@ -201,6 +201,12 @@ def test_an_ignition_config_is_held_to_its_own_spec_with_line_and_column(lab: La
     assert problem.message == "storage.files[0].path: path not absolute"
 
 
+def test_an_unknown_key_of_an_ignition_config_is_a_warning(lab: Lab) -> None:
+    lab.write("own.ign", '{"ignition": {"version": "3.3.0", "who": 1}, "x": [{"source": "oem:///a"}]}')
+    _, _, warnings = lab.configs("ignition: own.ign")
+    assert sorted(warning.message for warning in warnings) == ["ignition.who: unused key who", "x: unused key x"]
+
+
 def test_every_machine_is_made_and_equal_texts_once(lab: Lab) -> None:
     lab.write("worker.bu", BUTANE)
     machines = "".join(

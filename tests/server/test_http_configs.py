@@ -92,7 +92,7 @@ async def test_a_config_that_the_node_cannot_read_is_refused_and_said(home: Path
         refusal = await site.bus.wait_for(Kind.REFUSED)
     assert (old.status, new.status) == (406, 200)
     assert "of Ignition version 3.4.0, but the Ignition that asks reads 3.3.0 at most" in old.text
-    assert (refusal.level, "3.3.0" in refusal.text) == (Level.WARNING, True)
+    assert (refusal.level, refusal.machine, "3.3.0" in refusal.text) == (Level.WARNING, "node1", True)
 
 
 async def test_what_is_no_ignition_is_given_as_it_is(home: Path) -> None:
