@@ -40,6 +40,7 @@ class ReleaseServer:
         self.tree = Tree(root, signer or ThrowAwayKey.make())
         self.publish = self.tree.publish
         self.requests: list[Request] = []
+        self.busy = self.peak = 0  # big bodies that are being sent now, and the most at one time
         self._rules: list[Rule] = []
         self._tls = tls
         self._socket = socket.create_server((host, port))
@@ -133,6 +134,15 @@ class ReleaseServer:
                     self._rules.remove(rule)
         return found
 
+    def enter(self, size: int) -> None:
+        """An answer begins."""
+        self.busy += size >= _SMALL
+        self.peak = max(self.peak, self.busy)
+
+    def leave(self, size: int) -> None:
+        """An answer is sent."""
+        self.busy -= size >= _SMALL
+
     def find(self, path: str) -> Path | None:
         """The file of a request's path, below the root."""
         found = (self.tree.root / path.lstrip("/")).resolve()
@@ -153,10 +163,14 @@ class _Connection:
             broken = next((fault for fault in current if fault in faults.BODY), None)
             sent = 0 if method == "HEAD" else min(answer.size, current[broken]) if broken else answer.size
             self._server.requests.append(Request(method, path, headers, answer.status, sent))
-            await self._send(answer, sent)
-            if broken and method != "HEAD":
-                await self._break(broken, answer.size - sent)
-            await self._writer.drain()
+            self._server.enter(sent)
+            try:
+                await self._send(answer, sent)
+                if broken and method != "HEAD":
+                    await self._break(broken, answer.size - sent)
+                await self._writer.drain()
+            finally:
+                self._server.leave(sent)
             if answer.headers.get("Connection") == "close":
                 return
 
@@ -187,7 +201,7 @@ class _Connection:
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self._writer.transport.abort()
         elif fault is Fault.STALL:
-            await self._server._end.wait()
+            await self._reader.read()  # until the client gives up
         elif fault is Fault.TRICKLE:
             for _ in range(left):
                 self._writer.write(b"?")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import subprocess
+from dataclasses import replace
 
 import pytest
 
@@ -14,7 +15,8 @@ from pxed.assets.mirror.events import Progress, Published, Resolved, UpToDate, f
 from pxed.assets.mirror.index import release_directory, stamp_of
 from pxed.assets.mirror.layout import INITRD, INSTALL_IMAGE, KERNEL
 from pxed.assets.mirror.sync import sync
-from tests.assets.mirror.site import INITRD_A, KERNEL_A, STABLE, A, B, C
+from tests.assets.mirror.site import IMPATIENT, INITRD_A, KERNEL_A, STABLE, A, B, C
+from tests.releases.faults import Fault
 
 SIDES = {"", ".sig", ".DIGESTS", ".DIGESTS.asc", ".DIGESTS.sig"}
 PINNED = "pinned: {{flatcar: {{channel: stable, arch: amd64, version: {}}}}}"
@@ -178,6 +180,18 @@ def test_digests_that_a_mirror_does_not_have_are_not_needed_unsigned(site):
     site.sync()
     (published,) = (event for event in site.events if isinstance(event, Published))
     assert published.note == "its version.txt is not signed there"
+
+
+def test_two_big_files_are_downloaded_at_one_time_and_no_more(site):
+    """Three releases of two files each, of which no first attempt comes to an end."""
+    site.publish_a()
+    for channel, version in (("beta", "4757.1.0"), ("alpha", "4790.0.0")):
+        site.server.publish(channel, "amd64", version, kernel=KERNEL_A, initrd=INITRD_A)
+    for name in (KERNEL, INITRD):
+        site.server.fault(name, Fault.STALL, after=100_000, times=3)
+    images = [f"{channel}: {{flatcar: {{channel: {channel}}}}}" for channel in ("stable", "beta", "alpha")]
+    assert not site.sync(site.inventory(*images), replace(IMPATIENT, stall=0.3, pause=0.3)).failed
+    assert site.server.peak == 2
 
 
 def test_one_sync_at_a_time(site):
