@@ -55,6 +55,7 @@ class _Traced:
             return
         for field in ("contents", "enabled"):
             self._exact[*_UNITS, position, field] = source
+        self._exact[*_UNITS, position] = (*_UNITS, user)  # of two origins Butane keeps the child's
         self.moved(position, user, struct=False)
 
     def moved(self, position: int, user: int, *, struct: bool) -> None:
