@@ -72,6 +72,6 @@ def test_each_module_imports_alone():
 
 
 def test_the_daemon_does_not_load_scapy():
-    code = "import sys, pxed.cli.serve, pxed.cli; assert not {'scapy', 'tftpy', 'rich'} & set(sys.modules)"
+    code = "import sys, pxed.cli.serve, pxed.cli; assert not {'scapy', 'tftpy', 'rich', 'pysequoia'} & set(sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False)
     assert (done.returncode, done.stderr) == (0, "")

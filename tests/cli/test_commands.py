@@ -24,7 +24,8 @@ machines:
 @pytest.fixture
 def home(tmp_path):
     (tmp_path / "pxed.yaml").write_text(INVENTORY)
-    (tmp_path / "worker.ign").write_text('{"ignition": {"version": "3.3.0"}, "name": "{{ machine.name }}"}')
+    config = '{"ignition": {"version": "3.3.0"}, "passwd": {"users": [{"name": "{{ machine.name }}"}]}}'
+    (tmp_path / "worker.ign").write_text(config)
     (tmp_path / "data" / "images").mkdir(parents=True)
     (tmp_path / "data" / "loaders").mkdir()
     for name in ("images/vmlinuz", "images/initrd.img", "loaders/snponly.efi", "loaders/undionly.kpxe"):
@@ -122,7 +123,8 @@ def test_render_gives_exactly_what_the_machine_gets(home):
     script = pxed(home, "render", "node1", "script", "--address", "10.0.0.2").stdout
     assert script.startswith("#!ipxe\n")
     assert line.strip() in script
-    assert json.loads(pxed(home, "render", "node1", "ignition").stdout)["name"] == "node1"
+    config = json.loads(pxed(home, "render", "node1", "ignition").stdout)
+    assert config["passwd"]["users"] == [{"name": "node1"}]
 
 
 def test_render_says_when_there_is_nothing(home):
