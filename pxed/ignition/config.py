@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 
 from pxed.boot.endpoint import Endpoint
@@ -20,6 +21,8 @@ from pxed.ignition.variables import variables
 from pxed.inventory.lookup import Identity, Match
 from pxed.inventory.model import Profile
 
+MAX_ARCHIVES = 64 << 20  # bytes of initrds kept; with big oem_files one can have 32 MB
+
 
 class IgnitionError(PxedError):
     """A config that cannot be given: the profile has none, or it cannot be made for this machine."""
@@ -27,9 +30,10 @@ class IgnitionError(PxedError):
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """An initrd with a machine's config and files in it (cpio, gzip)."""
+    """An initrd with a machine's config and files in it (cpio, gzip), and its SHA-256."""
 
     body: bytes
+    digest: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +102,7 @@ class IgnitionConfigs:
     maker: Maker
     extra: Mapping[Path, bytes] = field(default_factory=dict)  # the content of oem_files
     _configs: Kept[Config] = field(default_factory=Kept)
-    _archives: Kept[Archive] = field(default_factory=Kept)
+    _archives: Kept[Archive] = field(default_factory=lambda: Kept(MAX_ARCHIVES))
 
     def kept(self, match: Match, identity: Identity, endpoint: Endpoint) -> Config | None:
         """The config of one machine if it is at hand: no work."""
@@ -121,7 +125,8 @@ class IgnitionConfigs:
         key = self._key(match, identity, endpoint)
         archive = self._archives.get(key)
         if archive is None:
-            archive = Archive(self._packed(match, identity, endpoint))
+            body = self._packed(match, identity, endpoint)
+            archive = Archive(body, sha256(body).hexdigest())
             self._archives.put(key, archive)
         return archive
 

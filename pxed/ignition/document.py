@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Any, Never
 
 from pxed.errors import PxedError
@@ -25,10 +26,14 @@ _OTHER = (b"#cloud-config", b"#!", b"Content-Type: multipart/", b"MIME-Version:"
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """What is handed out. `spec` is ignition.version, "" for what is no Ignition config."""
+    """What is handed out. `spec` is ignition.version, "" for what is no Ignition config; `digest` is its SHA-256."""
 
     body: bytes
     spec: str = ""
+    digest: str = field(init=False, repr=False, compare=False, default="")
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "digest", sha256(self.body).hexdigest())
 
     @property
     def content_type(self) -> str:

@@ -89,7 +89,7 @@ class BootPages:
         except IgnitionError as error:
             refuse(503, f"No Ignition config for {match.name} now: {error}", {"Retry-After": "5"})
         _check_spec(asked.request.headers.get("Accept", ""), config, match.name)
-        response = tagged_reply(asked.request, config.body, config.content_type)
+        response = tagged_reply(asked.request, config.body, config.content_type, config.digest)
         if asked.is_get and response.status == 200:
             await self._deliver(asked, caller, match, response, "its Ignition config")
         return response
@@ -106,7 +106,7 @@ class BootPages:
             archive = await asyncio.to_thread(asked.snapshot.configs.archive, match, identity, asked.caller.endpoint)
         except IgnitionError as error:
             refuse(503, f"No initrd for {match.name} now: {error}", {"Retry-After": "5"})
-        response = tagged_reply(asked.request, archive.body, "application/gzip")
+        response = tagged_reply(asked.request, archive.body, "application/gzip", archive.digest)
         if asked.is_get and response.status == 200:
             embedded = match.profile.ignition_delivery == "embedded" and serves_config(match.profile)
             what = "an initrd with its Ignition config" if embedded else "an initrd with its files"
