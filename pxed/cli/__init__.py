@@ -11,6 +11,7 @@ import typer
 
 from pxed.cli.images import app as images
 from pxed.cli.options import DEFAULT_CONFIG, AsJson, Config
+from pxed.cli.pflags import ButaneCommand
 
 app = typer.Typer(
     name="pxed",
@@ -73,7 +74,7 @@ def render(
     raise typer.Exit(run(machine, what, config, arch, address))
 
 
-@app.command()
+@app.command(cls=ButaneCommand)
 def butane(
     inputs: Annotated[list[str] | None, typer.Argument(metavar="[FILE]", help="The config; without it, stdin.")] = None,
     check: Annotated[bool, typer.Option("-c", "--check", help="Check the config without producing output.")] = False,
