@@ -101,6 +101,7 @@ class _Builder:
         self._flow = 0  # how many flow collections are open
 
     def run(self, parser: Any) -> Document:
+        """Reads the first document of a parser that was just made."""
         get_event = parser.get_event
         get_event()  # StreamStart
         if type(get_event()) is yaml.StreamEndEvent:
@@ -158,11 +159,18 @@ def _without_colon(text: bytes, error: Exception, colons: list[int]) -> bytes:
     does not. Raises YamlError for any other error."""
     mark = getattr(error, "problem_mark", None)
     if getattr(error, "problem", "") == "found unexpected ':'" and mark and len(colons) < MAX_COLONS:
-        decoded = text.decode()
+        decoded = _utf8(text)
         if decoded[mark.index : mark.index + 1] == ":" and (colons or _COLON not in decoded):
             colons.append(mark.index)
             return (decoded[: mark.index] + _COLON + decoded[mark.index + 1 :]).encode()
     raise YamlError(f"yaml: {_go_words(error)}") from None
+
+
+def _utf8(text: bytes) -> str:
+    try:
+        return text.decode()
+    except UnicodeDecodeError:
+        return ""  # UTF-16 is not worth the trouble
 
 
 def _collection(event: Any, kind: type) -> tuple[Node, Any]:

@@ -53,6 +53,10 @@ class _Walk:
         target = _join(self._base, relative)
         try:
             stat = self._local.stat(path, follow=False)
+        except OSError as failure:
+            yield go_words("lstat", failure, path)
+            return
+        try:
             yield from self._visit(path, target, stat)
             names = self._local.names(path) if stat.kind is Kind.DIRECTORY else []
         except OSError as failure:

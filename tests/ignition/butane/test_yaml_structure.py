@@ -212,6 +212,11 @@ def test_texts_that_are_no_config(text, error):
     assert (result.output, result.error, result.entries) == (None, error, ())
 
 
+def test_bytes_that_are_no_utf_8_stay_so_after_a_colon_that_was_hidden():
+    result = butane.translate(b"variant: flatcar\nversion: 1.1.0\nx: [a:, b]\ny: '\xff'\n")
+    assert (result.output, result.error[:29]) == (None, "Error unmarshaling yaml: yaml")
+
+
 def test_a_lone_surrogate_in_a_python_string_is_no_utf_8():
     assert butane.translate("variant: \ud800").error.startswith("Error unmarshaling yaml: yaml: ")
 

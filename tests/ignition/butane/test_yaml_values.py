@@ -216,6 +216,17 @@ def test_a_config_may_come_with(text):
     assert (result.output, result.error) == (b'{"ignition":{"version":"3.4.0"}}', "")
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig"])
+def test_a_config_may_be_encoded_with_a_byte_order_mark_as(encoding):
+    result = butane.translate(config("storage: {files: [{path: /é}]}").encode(encoding))
+    assert result.output == '{"ignition":{"version":"3.4.0"},"storage":{"files":[{"path":"/é"}]}}'.encode()
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32", "latin-1"])
+def test_other_encodings_never_raise(encoding):
+    assert butane.translate(config("é: [a:, b:]").encode(encoding)).output is None
+
+
 def test_carriage_returns_are_no_part_of_a_block_of_text():
     text = config("storage:\n  files:\n    - path: /a\n      contents:\n        inline: |\n          a\n          b\n")
     result = butane.translate(text.replace("\n", "\r\n"))
