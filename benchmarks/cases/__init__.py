@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from benchmarks.cases import dhcp, http, ignition, startup, tftp, transpile
+from benchmarks.cases import dhcp, http, ignition, startup, sync, tftp, transpile
 from benchmarks.model import Case
 
 
 def every() -> list[Case]:
     """All cases, in the order of the table."""
-    return [*dhcp.cases(), *tftp.cases(), *http.cases(), *ignition.cases(), *transpile.cases(), *startup.cases()]
+    return [
+        *dhcp.cases(),
+        *tftp.cases(),
+        *http.cases(),
+        *ignition.cases(),
+        *transpile.cases(),
+        *sync.cases(),
+        *startup.cases(),
+    ]
