@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -135,43 +135,46 @@ class _Sync:
             return {}
 
     async def _bring_each(self, version: str, orders: list[Order]) -> None:
-        """Bring one release, first the files that most images want: a missing install image fails only its own."""
-        groups: dict[tuple[str, ...], list[Order]] = {}
+        """Bring one release, first the files that most images want: a missing install image fails only its own, and
+        a server that is down only its own images."""
+        groups: dict[tuple[tuple[str, ...], str], list[Order]] = {}
         for order in orders:
-            groups.setdefault(order.files, []).append(order)
-        for files, same in groups.items():
+            groups.setdefault((order.files, order.line.base), []).append(order)
+        for (files, _base), same in groups.items():
             images = tuple(order.image for order in same)
             try:
-                await self._bring(same[0].line, version, images, files)
+                await self._bring([order.line for order in same], version, images, files)
             except (MirrorError, OSError) as error:
                 for image in images:
                     self._fail(image, version, error)
-                continue
 
-    async def _bring(self, line: layout.Line, version: str, images: tuple[str, ...], files: tuple[str, ...]) -> None:
-        key = line.key(version)
+    async def _bring(
+        self, lines: Sequence[layout.Line], version: str, images: tuple[str, ...], files: tuple[str, ...]
+    ) -> None:
+        """Make a release complete that all these lines of one server stand for. Raises MirrorError, OSError."""
+        key = lines[0].key(version)
         before = load_index(self._dir).releases.get(key)
         missing = await asyncio.to_thread(lacking, self._dir, before, files)
         if not missing:
-            self._index(line, version, before)
+            self._index(lines, version, before)
             self._done(UpToDate(images, *key))
             return
-        fetched = await self._fetcher.release(Wanted(line, version, images, missing), publish.staging(self._dir, key))
+        wanted = Wanted(lines[0], version, images, missing)
+        fetched = await self._fetcher.release(wanted, publish.staging(self._dir, key))
         release = _merged(before, key, fetched)
         release = await asyncio.to_thread(publish.place, self._dir, release, tuple(fetched.files))
-        self._index(line, version, release)
+        self._index(lines, version, release)
         size = sum(file.size for file in fetched.files.values())
         self._done(Published(images, *key, len(fetched.files), size, release.signed_by, fetched.note))
 
-    def _index(self, line: layout.Line, version: str, release: Release | None) -> None:
-        """Make the release known, and which `current` it is; then let the links on disk follow. Raises MirrorError."""
+    def _index(self, lines: Sequence[layout.Line], version: str, release: Release | None) -> None:
+        """Make the release known, and every `current` that it is; the links on disk follow. Raises MirrorError."""
 
         def change(index: Index) -> Index:
             releases, current = dict(index.releases), dict(index.current)
             if release is not None:
                 releases[release.key] = release
-            if not line.pinned:
-                current[line.key(line.word)] = version
+            current |= {line.key(line.word): version for line in lines if not line.pinned}
             return settle(self._inventory.images, replace(index, releases=releases, current=current))
 
         publish.point(self._dir, self._inventory.images, change_index(self._dir, change))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,8 @@ from pxed.inventory.loader import loads
 from pxed.inventory.model import Inventory
 from tests.releases.server import ReleaseServer
 
-IMPATIENT = Limits(connect=5, stall=0.6, slow=100, attempts=2, pause=0.01, reserve=0)
+IMPATIENT = Limits(connect=5, stall=10, slow=100, attempts=2, pause=0.01, reserve=0)
+HASTY = replace(IMPATIENT, stall=0.6)  # for servers that stall: a busy machine could make others look so, too
 A, B, C = "4593.2.5", "4600.2.0", "4610.2.1"
 STABLE = "flatcar: {flatcar: {channel: stable, arch: amd64, version: current}}"
 KERNEL_A, INITRD_A = bytes(range(256)) * 1000, bytes(range(255, -1, -1)) * 2000

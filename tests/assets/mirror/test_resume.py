@@ -28,7 +28,7 @@ def interrupted(site, fault=Fault.TRUNCATE):
     """A sync of A that got the first HALF bytes of the initrd; then the fault is over."""
     site.publish_a()
     site.server.fault(INITRD, fault, after=HALF)
-    site.failure(limits=ONE)
+    site.failure(limits=replace(ONE, stall=0.6) if fault is Fault.STALL else ONE)
     site.server.clear()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import subprocess
 from dataclasses import replace
 
@@ -15,8 +16,9 @@ from pxed.assets.mirror.events import Progress, Published, Resolved, UpToDate, f
 from pxed.assets.mirror.index import release_directory, stamp_of
 from pxed.assets.mirror.layout import INITRD, INSTALL_IMAGE, KERNEL
 from pxed.assets.mirror.sync import sync
-from tests.assets.mirror.site import IMPATIENT, INITRD_A, KERNEL_A, STABLE, A, B, C
+from tests.assets.mirror.site import HASTY, INITRD_A, KERNEL_A, STABLE, A, B, C
 from tests.releases.faults import Fault
+from tests.releases.server import ReleaseServer
 
 SIDES = {"", ".sig", ".DIGESTS", ".DIGESTS.asc", ".DIGESTS.sig"}
 PINNED = "pinned: {{flatcar: {{channel: stable, arch: amd64, version: {}}}}}"
@@ -95,6 +97,32 @@ def test_images_that_want_the_same_release_share_one_download(site):
     assert len(site.server.asked(KERNEL)) == 1
     assert set(report.outcomes) == {"flatcar", "other", "pinned"}
     assert not report.failed
+
+
+@pytest.mark.parametrize("order", [slice(None), slice(None, None, -1)], ids=["the pin first", "the pin last"])
+def test_a_release_becomes_every_current_that_it_is(site, order):
+    """A pinned image, the channel's newest and that of an LTS year, all of one version."""
+    site.server.publish("lts", "amd64", "4081.3.10", current=("current", "current-2024"))
+    words = ("4081.3.10", "current", "current-2024")
+    images = [f"x{n}: {{flatcar: {{channel: lts, version: {word}}}}}" for n, word in enumerate(words)][order]
+    for _ in range(2):
+        assert not site.sync(site.inventory(*images)).failed
+        assert site.index.current == {
+            ("lts", "amd64", "current"): "4081.3.10",
+            ("lts", "amd64", "current-2024"): "4081.3.10",
+        }
+    assert len(site.server.asked(KERNEL)) == 1
+
+
+def test_a_release_of_two_servers_comes_from_the_one_that_has_it(site, tmp_path):
+    site.publish_a()
+    with ReleaseServer(tmp_path / "second", signer=site.server.signer) as second:
+        second.publish("stable", "amd64", A)
+        (second.tree.directory("stable", "amd64", A) / KERNEL).unlink()
+        broken = STABLE.replace("flatcar:", "broken:", 1).replace("current", f'current, url: "{second.url}"')
+        report = site.sync(site.inventory(broken, STABLE))
+    assert set(report.failed) == {"broken"}
+    assert site.read("current", KERNEL) == KERNEL_A
 
 
 def test_only_the_named_images_are_synced(site):
@@ -190,7 +218,7 @@ def test_two_big_files_are_downloaded_at_one_time_and_no_more(site):
     for name in (KERNEL, INITRD):
         site.server.fault(name, Fault.STALL, after=100_000, times=3)
     images = [f"{channel}: {{flatcar: {{channel: {channel}}}}}" for channel in ("stable", "beta", "alpha")]
-    assert not site.sync(site.inventory(*images), replace(IMPATIENT, stall=0.3, pause=0.3)).failed
+    assert not site.sync(site.inventory(*images), replace(HASTY, attempts=6, pause=0.1)).failed
     assert site.server.peak == 2
 
 
@@ -219,6 +247,17 @@ def test_a_broken_index_is_reported_with_its_remedy(site):
     (site.mirror_dir / "index.json").write_text("{")
     with pytest.raises(MirrorError, match="remove it and run pxed images sync"):
         site.sync()
+
+
+@pytest.mark.net
+def test_what_root_mirrors_belongs_to_the_owner_of_the_data_directory(site):
+    """Or the daemon, which is not root, could never replace it."""
+    os.chown(site.data_dir, 65534, 65534)
+    site.publish_a()
+    site.sync()
+    made = [site.mirror_dir, *site.mirror_dir.rglob("*")]
+    assert len(made) > 20
+    assert {(path.lstat().st_uid, path.lstat().st_gid) for path in made} == {(65534, 65534)}
 
 
 def test_after_the_index_was_removed_a_sync_makes_it_good(site):
