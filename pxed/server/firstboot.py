@@ -7,12 +7,10 @@ first boot before it again.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
-import os
-import tempfile
 from pathlib import Path
 
+from pxed.assets import durable
 from pxed.errors import PxedError
 
 FILE_NAME = "first-boot.json"
@@ -80,21 +78,5 @@ class FirstBoots:
 
 
 def _replace(path: Path, content: bytes) -> None:
-    """Write, fsync, rename, fsync the directory: after a power cut there is the old file or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            Path(temporary).unlink()
-        raise
-    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
+    durable.directory(path.parent)
+    durable.replace(path, content)

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
-from pxed.assets.mirror import durable
+from pxed.assets import durable
 
 Content = Callable[[], bytes]
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator, Mapping
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 from yarl import URL
@@ -80,7 +82,7 @@ def _check(url: str, response: aiohttp.ClientResponse) -> None:
 
 def _failure(url: str, error: Exception, stall: float) -> DownloadError:
     """The sentence for what aiohttp raised. The order matters: some of these are subclasses of others."""
-    where = shown(url)
+    where = shown(url) + _proxy(url)
     match error:
         case aiohttp.TooManyRedirects():
             return DownloadError(f"{where} redirects more than {_MAX_REDIRECTS} times")
@@ -103,6 +105,15 @@ def _failure(url: str, error: Exception, stall: float) -> DownloadError:
         case aiohttp.ClientPayloadError() | aiohttp.ClientConnectionError() | OSError():
             return DownloadError(f"{where}: the connection broke before the end", transient=True)
     return DownloadError(f"{where} cannot be asked for: {error}")
+
+
+def _proxy(url: str) -> str:
+    """What to add to a URL whose requests the environment sends through a proxy."""
+    parts = urlsplit(url)
+    proxy = getproxies().get(parts.scheme, "")
+    if not proxy or proxy_bypass(parts.hostname or ""):
+        return ""
+    return f" (by the proxy {shown(proxy)} of the environment)"
 
 
 def _cause(error: aiohttp.ClientConnectorError | aiohttp.ClientSSLError) -> str:

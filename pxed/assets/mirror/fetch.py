@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pxed.assets.mirror import durable, layout, partial
+from pxed.assets import durable
+from pxed.assets.mirror import layout, partial
 from pxed.assets.mirror.digests import sha512_of
 from pxed.assets.mirror.download import Downloader
 from pxed.assets.mirror.errors import NotThere, UntrustedError

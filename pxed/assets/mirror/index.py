@@ -14,7 +14,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pxed.assets.mirror import durable, lock
+from pxed.assets import durable
+from pxed.assets.mirror import lock
 from pxed.assets.mirror.errors import MirrorError
 
 FILE_NAME = "index.json"

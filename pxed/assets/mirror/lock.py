@@ -14,7 +14,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
-from pxed.assets.mirror import durable
+from pxed.assets import durable
 from pxed.assets.mirror.errors import MirrorError
 
 FILE_NAME = ".lock"

@@ -14,7 +14,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from pxed.assets.mirror import durable
+from pxed.assets import durable
 from pxed.assets.mirror.errors import DiskFull, DownloadError
 
 RESUME = ".resume"

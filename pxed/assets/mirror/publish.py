@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from pxed.assets.mirror import durable
+from pxed.assets import durable
 from pxed.assets.mirror.index import Index, Key, MirroredFile, Release, release_directory, stamp_of
 from pxed.assets.mirror.rollout import lines
 from pxed.inventory.model import Image

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from pxed.assets.mirror import durable
+from pxed.assets import durable
 from pxed.assets.mirror.errors import MirrorError
 
 FILE_NAME = "upstream.json"

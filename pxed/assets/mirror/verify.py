@@ -42,7 +42,7 @@ class Checked:
 
 def verify(mirror_dir: Path, keyring: Keyring, told: Callable[[Checked], None]) -> bool:
     """Check all releases, telling each file; whether all are right. Releases with damaged files leave the index, stamps
-    of right ones are renewed. Raises MirrorError."""
+    of right ones are renewed where the mirror can be written. Raises MirrorError."""
     right = True
     damaged: set[Key] = set()
     stamps: dict[tuple[Key, str], Stamp] = {}
@@ -54,7 +54,11 @@ def verify(mirror_dir: Path, keyring: Keyring, told: Callable[[Checked], None]) 
                 damaged.add(release.key)
             if checked.stamp:
                 stamps[release.key, checked.file] = checked.stamp
-    change_index(mirror_dir, lambda index: _after(index, damaged, stamps))
+    try:
+        change_index(mirror_dir, lambda index: _after(index, damaged, stamps))
+    except MirrorError as error:
+        if damaged:
+            raise MirrorError(f"{error}; what is damaged is refused by its digest, but stays in the index") from None
     return right
 
 

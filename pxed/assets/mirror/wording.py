@@ -35,8 +35,15 @@ def failure(event: Failed) -> str:
     if not event.image:
         return event.reason
     what = f"{event.version} was not mirrored" if event.version else "not mirrored"
-    stays = f"{event.serving} goes on being served" if event.serving else "it has nothing to boot yet"
-    return f"{what}: {event.reason}; {stays}"
+    return f"{what}: {event.reason}; {_stays(event)}"
+
+
+def _stays(event: Failed) -> str:
+    if not event.serving:
+        return "it has nothing to boot yet"
+    if event.serving == event.version:
+        return "of what it had, what is right goes on being served"
+    return f"{event.serving} goes on being served"
 
 
 def images_of(event: Event) -> tuple[str, ...]:

@@ -34,7 +34,15 @@ def test_a_host_of_no_proxy_is_asked_directly(site, monkeypatch):
 def test_a_proxy_that_is_down_is_named(site, monkeypatch):
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     failed = site.failure(site.inventory(url="http://releases.invalid/{channel}"))
-    assert_matches(r"http://releases\.invalid/.*: no connection to 127\.0\.0\.1:9: ", failed.reason)
+    by = r" \(by the proxy http://127\.0\.0\.1:9 of the environment\)"
+    assert_matches(r"http://releases\.invalid/.*" + by + r": no connection to 127\.0\.0\.1:9: ", failed.reason)
+
+
+def test_a_proxy_that_is_no_url_is_named_without_its_password(site, monkeypatch):
+    monkeypatch.setenv("http_proxy", "http://me:secret@/")
+    failed = site.failure(site.inventory(url="http://releases.invalid/{channel}"))
+    assert "of the environment" in failed.reason
+    assert "secret" not in failed.reason
 
 
 @pytest.fixture

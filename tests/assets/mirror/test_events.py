@@ -19,6 +19,7 @@ from pxed.assets.mirror.events import (
     from_json,
     to_json,
 )
+from pxed.assets.mirror.wording import sentence
 
 EVENTS = [
     Resolved("x", "stable", "amd64", "1.0.0", "http://r/"),
@@ -55,3 +56,16 @@ def test_an_event_comes_back_from_its_line(event):
 def test_what_is_no_event_is_refused(line):
     with pytest.raises(MirrorError, match="expected an event of a sync"):
         from_json(line)
+
+
+@pytest.mark.parametrize(
+    ("serving", "stays"),
+    [
+        ("", "it has nothing to boot yet"),
+        ("0.9.0", "0.9.0 goes on being served"),
+        ("1.0.0", "of what it had, what is right goes on being served"),
+    ],
+    ids=["nothing", "an older version", "the same version, which was to be repaired"],
+)
+def test_a_failure_says_what_goes_on_being_served(serving, stays):
+    assert sentence(Failed("x", "1.0.0", "why", serving)) == f"1.0.0 was not mirrored: why; {stays}"

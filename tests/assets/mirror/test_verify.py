@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from pxed.assets.mirror.errors import MirrorError
 from pxed.assets.mirror.index import release_directory, stamp_of
 from pxed.assets.mirror.layout import KERNEL
 from pxed.assets.mirror.verify import verify
@@ -71,3 +72,23 @@ def test_a_touched_file_gets_its_new_stamp(site, directory):
     assert site.index.releases[KEY].files[KERNEL].stamp != stamp
     assert problems(site) == {}
     assert site.index.releases[KEY].files[KERNEL].stamp == stamp
+
+
+@pytest.fixture
+def unwritable(site, directory):
+    """Root may write anywhere, so the lock is something that cannot be opened."""
+    lock = site.mirror_dir / ".index.lock"
+    lock.unlink(missing_ok=True)
+    lock.mkdir()
+
+
+def test_a_mirror_that_cannot_be_written_can_be_verified(site, unwritable):
+    assert problems(site) == {}
+
+
+def test_damage_in_a_mirror_that_cannot_be_written_is_told_all_the_same(site, directory, unwritable):
+    (directory / KERNEL).unlink()
+    told = []
+    with pytest.raises(MirrorError, match="refused by its digest, but stays in the index"):
+        verify(site.mirror_dir, site.keyring(), told.append)
+    assert [checked.file for checked in told if checked.problem] == [KERNEL]
