@@ -42,6 +42,7 @@ class Recipe:
 
     base: Path | None
     own: Path | None
+    files_dir: Path | None = None
 
     @property
     def paths(self) -> tuple[Path, ...]:
@@ -50,7 +51,7 @@ class Recipe:
 
 def recipe_of(profile: Profile) -> Recipe:
     """What the profile's config is made of."""
-    return Recipe(profile.ignition_base, profile.butane or profile.ignition)
+    return Recipe(profile.ignition_base, profile.butane or profile.ignition, profile.files_dir)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +67,11 @@ class Maker:
         seen = variables(match, identity, endpoint)
         return {path: self._source(path).text_for(seen) for path in recipe.paths}
 
-    def parts(self, texts: Mapping[Path, bytes], name: str) -> dict[Path, Made]:
+    def parts(self, recipe: Recipe, texts: Mapping[Path, bytes], name: str) -> dict[Path, Made]:
         """The config of each text. Raises ConfigError."""
-        made = {path: self._source(path).make(text, name, self.files_of) for path, text in texts.items()}
+        made = {
+            path: self._source(path).make(text, name, self.files_of, recipe.files_dir) for path, text in texts.items()
+        }
         for part in made.values():
             self.files.update(part.files)
         return made
@@ -148,7 +151,7 @@ class IgnitionConfigs:
         if not recipe.paths:
             raise IgnitionError(f"profile {match.profile_name} has no Ignition config")
         try:
-            return self.maker.parts(self.maker.texts(recipe, match, identity, endpoint), match.name)
+            return self.maker.parts(recipe, self.maker.texts(recipe, match, identity, endpoint), match.name)
         except ConfigError as error:
             raise IgnitionError(str(error)) from None
 

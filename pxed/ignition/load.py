@@ -118,14 +118,14 @@ class Checker:
         return match if recipe.paths and not self.maker.same_for_all(recipe) else None
 
     def _check(self, key: str, match: Match, identity: Identity) -> Iterator[Problem]:
-        endpoint = endpoint_at(_ANYWHERE, self.inventory.server)
+        endpoint, recipe = endpoint_at(_ANYWHERE, self.inventory.server), recipe_of(match.profile)
         try:
-            texts = self.maker.texts(recipe_of(match.profile), match, identity, endpoint)
+            texts = self.maker.texts(recipe, match, identity, endpoint)
             digest = self._digest(match.profile, texts)
             if digest in self.good or digest in self.known:
                 self.good.add(digest)
                 return
-            parts = self.maker.parts(texts, match.name)
+            parts = self.maker.parts(recipe, texts, match.name)
             config = combined(parts)
         except ConfigError as error:
             # A file that cannot be read at all is a problem already, of the file and not of this machine.
@@ -158,21 +158,21 @@ class _Loader:
         self.sources: dict[Path, Source] = {}
         self.extra: dict[Path, bytes] = {}
         self.problems: list[Problem] = []
-        self._seen: set[Path] = set()
+        self._seen: set[tuple[str, Path]] = set()
         self._read = read
 
     def load(self, key: str, profile: Profile) -> None:
         for name in NAMING_FILES:
             path = getattr(profile, name)
-            if path is not None and self._is_new(path):
-                self._source(f"{key}.{name}", path, name == "butane" or _is_butane(name, path), profile.files_dir)
+            if path is not None and self._is_new("config", path):
+                self._source(f"{key}.{name}", path, name == "butane" or _is_butane(name, path))
         for name, path in profile.oem_files.items():
-            if self._is_new(path):
+            if self._is_new("file", path):
                 self._extra(f"{key}.oem_files.{name}", path)
 
-    def _source(self, key: str, path: Path, is_butane: bool, files_dir: Path | None) -> None:
+    def _source(self, key: str, path: Path, is_butane: bool) -> None:
         try:
-            self.sources[path] = read_source(path, self._read(path), is_butane=is_butane, files_dir=files_dir)
+            self.sources[path] = read_source(path, self._read(path), is_butane=is_butane)
         except OSError as error:
             self._unreadable(key, path, error)
         except ConfigError as error:
@@ -192,9 +192,9 @@ class _Loader:
     def _unreadable(self, key: str, path: Path, error: OSError) -> None:
         self.problems.append(Problem(path, 0, 0, key, f"cannot be read: {error.strerror or error}"))
 
-    def _is_new(self, path: Path) -> bool:
-        known = path in self._seen
-        self._seen.add(path)
+    def _is_new(self, kind: str, path: Path) -> bool:
+        known = (kind, path) in self._seen
+        self._seen.add((kind, path))
         return not known
 
 

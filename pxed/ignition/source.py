@@ -21,6 +21,11 @@ from pxed.ignition.template import TemplateFaultError, compile_template, has_syn
 
 BUTANE_SUFFIXES = (".bu", ".butane", ".yaml", ".yml")
 FilesOf = Callable[[Path], butane.LocalFiles]
+OEM_HINT = ": Butane takes no oem: URL, though Flatcar does: write this config as Ignition (a .ign file)"
+VARIANT_HINT = "; expected variant: flatcar with version: 1.0.0 or 1.1.0"
+_LINE = re.compile(r"line ([0-9]+): (.+)")
+_NO_YAML = "Error unmarshaling yaml: yaml: line "
+_VARIANT = re.compile("No translator exists|error parsing v")
 _EXPRESSION = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}")
 
 
@@ -40,7 +45,6 @@ class Source:
     path: Path
     body: bytes
     is_butane: bool
-    files_dir: Path
     template: Template | None = None
 
     @property
@@ -59,24 +63,26 @@ class Source:
             what = f"cannot be rendered for {name}: {fault}"
             raise ConfigError([_problem(self.path, Fault(fault.line, min(fault.line, 1), what))]) from None
 
-    def make(self, text: bytes, name: str, files_of: FilesOf) -> Made:
-        """The config of a rendered text; `name` is whom it was rendered for. Raises ConfigError."""
-        made, faults = self._translated(text, files_of) if self.is_butane else _ignition(text)
+    def make(self, text: bytes, name: str, files_of: FilesOf, files_dir: Path | None = None) -> Made:
+        """The config of a rendered text; `name` is whom it was rendered for. Its local files are in `files_dir`, by
+        default the directory it is in itself. Raises ConfigError."""
+        here = files_dir or self.path.parent
+        made, faults = self._translated(text, files_of, here) if self.is_butane else _ignition(text)
         problems = [_problem(self.path, self._placed(fault, text, name)) for fault in faults]
         if made is None or any(not problem.warning for problem in problems):
             raise ConfigError(problems)
         return Made(made.config, tuple(problems), made.files)
 
-    def _translated(self, text: bytes, files_of: FilesOf) -> tuple[Made | None, tuple[Fault, ...]]:
-        result = butane.translate(text, files=files_of(self.files_dir))
+    def _translated(self, text: bytes, files_of: FilesOf, files_dir: Path) -> tuple[Made | None, tuple[Fault, ...]]:
+        result = butane.translate(text, files=files_of(files_dir))
         faults = tuple(
-            Fault(entry.line, entry.column, f"{entry.path}: {entry.message}", entry.severity != "error")
+            Fault(entry.line, entry.column, _message(entry, text), entry.severity != "error")
             for entry in result.entries
             if entry.severity != "info"
         )
-        files = tuple(self.files_dir / name for name in result.local_files)
+        files = tuple(files_dir / name for name in result.local_files)
         if result.output is None:
-            return None, faults or (Fault(0, 0, result.error),)
+            return None, faults or unplaced(result.error)
         return Made(Config(result.output, result.version), files=files), faults
 
     def _placed(self, fault: Fault, text: bytes, name: str) -> Fault:
@@ -90,11 +96,10 @@ class Source:
         return Fault(at, 1 if at else 0, message, fault.warning)
 
 
-def read_source(path: Path, body: bytes, *, is_butane: bool, files_dir: Path | None) -> Source:
+def read_source(path: Path, body: bytes, *, is_butane: bool) -> Source:
     """A file, compiled. Raises ConfigError for what is no template."""
-    here = files_dir or path.parent
     if not is_butane and is_no_ignition(body):
-        return Source(path, body, is_butane, here)
+        return Source(path, body, is_butane)
     try:
         text = body.decode()
         template = compile_template(text, path) if has_syntax(text) else None
@@ -103,11 +108,26 @@ def read_source(path: Path, body: bytes, *, is_butane: bool, files_dir: Path | N
         raise ConfigError([_problem(path, Fault(0, 0, what))]) from None
     except TemplateFaultError as fault:
         raise ConfigError([_problem(path, Fault(fault.line, min(fault.line, 1), str(fault)))]) from None
-    return Source(path, body, is_butane, here, template)
+    return Source(path, body, is_butane, template)
 
 
 def _problem(path: Path, fault: Fault) -> Problem:
     return Problem(path, fault.line, fault.column, "", fault.message, fault.warning)
+
+
+def _message(entry: butane.Entry, text: bytes) -> str:
+    """What is wrong at a place, and what to do where Butane's own words do not say it."""
+    line = text.splitlines()[entry.line - 1] if 0 < entry.line <= text.count(b"\n") + 1 else b""
+    hint = OEM_HINT if entry.message == "invalid url scheme" and b"oem:" in line else ""
+    return f"{entry.path}: {entry.message}{hint}"
+
+
+def unplaced(error: str) -> tuple[Fault, ...]:
+    """Faults of Butane's error text for what is no YAML or of a wrong type: each line that it names is one."""
+    lines = [(int(found[1]), found[2]) for found in _LINE.finditer(error)]
+    if not lines:
+        return (Fault(0, 0, f"{error}{VARIANT_HINT if _VARIANT.match(error) else ''}"),)
+    return tuple(Fault(line, 1, f"{'not YAML: ' if error.startswith(_NO_YAML) else ''}{text}") for line, text in lines)
 
 
 def template_line(template: str, rendered: str) -> int:

@@ -295,3 +295,102 @@ def test_the_accept_header_tells_what_a_node_reads(accept: str, spec: str) -> No
 )
 def test_a_config_is_too_new_for_a_node(version: str, supported: str, newer: bool) -> None:
     assert newer_than(version, supported) is newer
+
+
+TWO_PROFILES = """\
+images: {r: {kernel: r/k}}
+profiles:
+  a: {image: r, butane: worker.bu, files_dir: a}
+  b: {image: r, butane: worker.bu, files_dir: b}
+machines:
+  node1: {mac: "52:54:00:00:00:01", profile: a}
+  node2: {mac: "52:54:00:00:00:02", profile: b}
+  node3: {mac: "52:54:00:00:00:03", profile: a, files_dir: b}
+"""
+
+
+@pytest.mark.parametrize("name", ["x", "{{ 'x' }}"], ids=["the same for all", "a template"])
+def test_profiles_with_one_butane_file_have_local_files_of_their_own(lab: Lab, name: str) -> None:
+    lab.write("worker.bu", f'{STATIC}  files:\n    - {{path: /x, contents: {{local: "{name}"}}}}\n')
+    lab.write("a/x", "A")
+    lab.write("b/x", "B")
+    inventory = load(lab.write("pxed.yaml", TWO_PROFILES))
+    configs, _ = load_configs(inventory, Path.read_bytes, FilesDir)
+    given = [configs.render(found(inventory, n), Identity(MAC.format(n)), ENDPOINT) for n in (1, 2, 3)]
+    assert [files(json.loads(config.body))["/x"] for config in given] == ["data:,A", "data:,B", "data:,B"]
+
+
+def test_a_config_may_be_a_file_of_the_initrd_too(lab: Lab) -> None:
+    lab.write("worker.bu", STATIC)
+    inventory, configs, _ = lab.configs("butane: worker.bu, oem_files: {usr/share/oem/worker.bu: worker.bu}")
+    archive = configs.archive(found(inventory), Identity(MAC.format(1)), ENDPOINT)
+    assert STATIC.encode() in gzip.decompress(archive.body)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param(
+            "variant: flatcar\nversion: 1.0.0\nstorage:\n  files:\n    - {path: /a, mode: '0644'}\n    - 7\n",
+            [(5, "cannot unmarshal !!str `0644` into int"), (6, "cannot unmarshal !!int `7` into v0_4.File")],
+            id="each value of a wrong type is a problem at its line",
+        ),
+        pytest.param(
+            "variant: flatcar\nversion: 1.0.0\nstorage: [\n",
+            [(3, "not YAML: did not find expected node content")],
+            id="what is no YAML is a problem at its line",
+        ),
+        pytest.param(
+            "variant: fcos\nversion: 1.5.0\n",
+            [
+                (
+                    0,
+                    "No translator exists for variant fcos with version 1.5.0"
+                    "; expected variant: flatcar with version: 1.0.0 or 1.1.0",
+                )
+            ],
+            id="another variant is told which one to use",
+        ),
+        pytest.param(
+            f"{STATIC}  files:\n    - path: /a\n      contents: {{source: 'oem:///a'}}\n",
+            [
+                (
+                    8,
+                    "$.storage.files.0.contents.source: invalid url scheme: Butane takes no oem: URL, though Flatcar "
+                    "does: write this config as Ignition (a .ign file)",
+                )
+            ],
+            id="an oem URL in a Butane config is told where it may stand",
+        ),
+    ],
+)
+def test_what_butane_refuses_is_told_by_line(lab: Lab, text: str, expected: list[tuple[int, str]]) -> None:
+    lab.write("worker.bu", text)
+    assert [(problem.line, problem.message) for problem in lab.problems("butane: worker.bu")] == expected
+
+
+@pytest.mark.parametrize(
+    ("expression", "message"),
+    [
+        pytest.param("{{ 'x' * 3000000000 }}", "the result of * is too big", id="a text times a number"),
+        pytest.param("{{ [0] * 10 ** 9 }}", "the result of * is too big", id="a list times a number"),
+        pytest.param("{{ 9 ** 99999999 }}", "the result of ** is too big", id="a huge power"),
+        pytest.param(
+            "{% for a in range(90000) %}{% for b in range(90000) %}{{ b }}{% endfor %}{% endfor %}",
+            "makes more than 32 MiB of text",
+            id="a loop in a loop",
+        ),
+        pytest.param("{% include '/etc/hostname' %}", "a template can take in no other file", id="another file"),
+    ],
+)
+def test_a_template_that_reaches_too_far_is_refused(lab: Lab, expression: str, message: str) -> None:
+    lab.write("worker.bu", f"{STATIC}# {expression}\n")
+    (problem,) = lab.problems("butane: worker.bu")
+    assert message in problem.message
+
+
+def test_small_products_are_what_they_always_were(lab: Lab) -> None:
+    lab.write(
+        "worker.bu", f"{STATIC}# {{{{ 'x' * 3 }}}}\n".replace("../zone", "{{ 2 * 21 }}/{{ 2 ** 10 }}/{{ 1.5 * 2 }}")
+    )
+    assert lab.tree("butane: worker.bu")["storage"]["links"][0]["target"] == "42/1024/3.0"
