@@ -74,14 +74,18 @@ def flatcar_release(name: str, image: Image, versions: Mapping[str, str] = Mappi
     return Release(release.channel, versions[name], follows=True)
 
 
-def notes(inventory: Inventory) -> list[str]:
-    """What is worth knowing and nothing to put right, one sentence each."""
-    names = sorted({use.key.partition(".")[2] for use, image in _live(inventory) if release_of(image) is not None})
-    if not names:
+def notes(inventory: Inventory) -> list[Problem]:
+    """What is worth knowing and nothing to put right, one sentence each, at the first place that it is about."""
+    uses = [use for use, image in _live(inventory) if release_of(image) is not None]
+    if not uses:
         return []
+    names = sorted({use.key.partition(".")[2] for use in uses})
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    gigabytes = MIN_MEMORY // 1024**3
-    return [f"machines that boot Flatcar from memory need {gigabytes} GB of it at least: {', '.join(names[:3])}{more}"]
+    what = (
+        f"machines that boot Flatcar from memory need {MIN_MEMORY // 1024**3} GB of it at least: see that those of "
+        f"{', '.join(names[:3])}{more} have it"
+    )
+    return [Problem(inventory.path, 0, 0, f"{uses[0].key}.image", what, warning=True)]
 
 
 def _endpoint(inventory: Inventory) -> Endpoint:

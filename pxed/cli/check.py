@@ -16,9 +16,8 @@ from pxed.boot.images import boot_files
 from pxed.boot.lint import notes
 from pxed.boot.loaders import DEFAULT_LOADERS
 from pxed.errors import ConfigError, Problem
-from pxed.inventory.loader import located
+from pxed.inventory.loader import load, located
 from pxed.inventory.model import Inventory, LoaderKey
-from pxed.server.live import Snapshot
 from pxed.server.load import load_snapshot
 
 USUAL_KEYS: tuple[LoaderKey, ...] = (
@@ -29,18 +28,21 @@ USUAL_KEYS: tuple[LoaderKey, ...] = (
 
 def run(config: Path, as_json: bool) -> int:
     """Print the problems, or what is fine; the exit code."""
-    snapshot: Snapshot | None = None
+    inventory: Inventory | None = None
     try:
+        inventory = load(config)
         snapshot = load_snapshot(config)
-        inventory = snapshot.inventory
         problems = [*snapshot.warnings, *located(missing_files(inventory), inventory.path)]
     except ConfigError as error:
         problems = error.problems
+    remarks = located(notes(inventory), inventory.path) if inventory else []
+    errors = sum(not problem.warning for problem in problems)
     if as_json:
-        print(json.dumps([_as_dict(problem) for problem in problems], indent=2))
+        found = [*(_as_dict(one) for one in problems), *(_as_dict(one, "note") for one in remarks)]
+        print(json.dumps(found, indent=2))
     else:
-        _print(problems, snapshot)
-    return 1 if any(not problem.warning for problem in problems) else 0
+        _print(problems, remarks, inventory, errors)
+    return 1 if errors else 0
 
 
 def missing_files(inventory: Inventory) -> Iterator[Problem]:
@@ -88,20 +90,25 @@ def _missing(look_up: Callable[[str], Asset], name: str, inventory: Inventory, k
         yield Problem(inventory.path, 0, 0, key, str(error), warning=True)
 
 
-def _as_dict(problem: Problem) -> dict[str, object]:
-    return {**dataclasses.asdict(problem), "file": str(problem.file)}
+def _as_dict(problem: Problem, severity: str = "") -> dict[str, object]:
+    severity = severity or ("warning" if problem.warning else "error")
+    return {**dataclasses.asdict(problem), "file": str(problem.file), "severity": severity}
 
 
-def _print(problems: list[Problem], snapshot: Snapshot | None) -> None:
+def _print(problems: list[Problem], remarks: list[Problem], inventory: Inventory | None, errors: int) -> None:
     for problem in problems:
         print(problem, file=sys.stderr)
-    if snapshot is not None:
-        inventory = snapshot.inventory
-        for note in notes(inventory):
-            print(f"note: {note}")
-        print(
-            f"{inventory.path}: {len(inventory.machines)} machines, {len(inventory.profiles)} profiles, "
-            f"{len(inventory.images)} images; no errors, {len(problems)} warnings"
-        )
-    else:
-        print(f"{len(problems)} errors", file=sys.stderr)
+    for remark in remarks:
+        print(str(remark).replace(": warning: ", ": note: ", 1))
+    warnings = _counted(len(problems) - errors, "warning")
+    if errors or inventory is None:
+        print(f"{_counted(errors, 'error')}, {warnings}", file=sys.stderr)
+        return
+    print(
+        f"{inventory.path}: {len(inventory.machines)} machines, {len(inventory.profiles)} profiles, "
+        f"{len(inventory.images)} images; no errors, {warnings}"
+    )
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"

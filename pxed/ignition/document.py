@@ -19,7 +19,9 @@ from pxed.ignition import spec
 
 IGNITION_TYPE = "application/vnd.coreos.ignition+json"
 _VERSION = re.compile(r"[23]\.\d+\.\d+(-[a-z]+)?")
-_ACCEPT = re.compile(r"application/vnd\.coreos\.ignition\+json\s*;\s*version=(\d{1,3}\.\d{1,3}\.\d{1,3})")
+_ACCEPT = re.compile(
+    r'application/vnd\.coreos\.ignition\+json\s*;\s*version="?(\d{1,3}\.\d{1,3}\.\d{1,3})', re.IGNORECASE
+)
 _GZIP = b"\x1f\x8b"
 _OTHER = (b"#cloud-config", b"#!", b"Content-Type: multipart/", b"MIME-Version:")
 

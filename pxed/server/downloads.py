@@ -200,5 +200,7 @@ def _image_file(asked: Asked) -> tuple[Image, BootFile]:
 
 
 def _sentence(error: AssetError) -> str:
+    """Its text as a sentence; a file's name at its beginning stays as it is."""
     text = str(error)
-    return f"{text[:1].upper()}{text[1:]}."
+    first = text if "." in text.partition(" ")[0] else f"{text[:1].upper()}{text[1:]}"
+    return f"{first}."

@@ -49,7 +49,7 @@ class Mirroring:
     def arriving(self, image: str) -> str:
         """ "4593.2.5 is arriving, 37%"; "" when nothing is on its way."""
         arriving = self._news.arriving.get(image)
-        return f"{arriving.version} is arriving, {arriving.fraction:.0%}" if arriving else ""
+        return f"{arriving.version} is arriving, {int(arriving.fraction * 100)}%" if arriving else ""
 
     def refresh(self) -> bool:
         """Take the index if it was replaced; whether it was. A broken one is warned about, the old one stays."""

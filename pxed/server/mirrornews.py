@@ -73,7 +73,8 @@ class MirrorNews:
             before = self.arriving.get(image)
             self.arriving[image] = Arriving(event.version, fraction)
             if before is None or int(before.fraction / STEP) != int(fraction / STEP):
-                self._say(image, f"{event.version} is arriving, {fraction:.0%}", Level.DEBUG, event.version)
+                level = Level.INFO if before is None and image not in self._failed else Level.DEBUG
+                self._say(image, f"{event.version} is arriving, {int(fraction * 100)}%", level, event.version)
 
     def _published(self, event: Published) -> None:
         for image in event.images:

@@ -289,7 +289,11 @@ def test_a_machine_whose_profile_a_group_chooses_is_judged_too(tmp_path: Path) -
 def test_the_memory_that_flatcar_needs_is_one_note(tmp_path: Path) -> None:
     path = tmp_path / "pxed.yaml"
     path.write_text(profile("console: tty0").replace("machines:", "  q: {image: flatcar}\nmachines:"))
-    assert notes(load(path)) == ["machines that boot Flatcar from memory need 3 GB of it at least: p, q"]
+    (note,) = located(notes(load(path)), path)
+    assert (note.line, note.key) == (6, "profiles.p.image")
+    assert note.message == (
+        "machines that boot Flatcar from memory need 3 GB of it at least: see that those of p, q have it"
+    )
     path.write_text(profile("console: tty0").replace("image: flatcar", "image: other"))
     assert notes(load(path)) == []
 

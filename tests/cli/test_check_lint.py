@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -113,12 +114,30 @@ def test_a_sound_inventory_has_a_note_and_nothing_else(tmp_path: Path, capfd: py
     )
     assert run(tmp_path / "pxed.yaml", False) == 0
     said = capfd.readouterr()
-    assert "note: machines that boot Flatcar from memory need 3 GB" in said.out
+    assert (
+        f"{tmp_path}/pxed.yaml:6:5: note: profiles.worker.image: machines that boot Flatcar from memory need 3 GB"
+        in said.out
+    )
     assert "no errors" in said.out
     assert [line for line in said.err.splitlines() if "loaders" not in line] == [
         f"{tmp_path}/pxed.yaml:3:13: warning: images.flatcar.flatcar: stable current for amd64 is not mirrored yet: "
         "run pxed images sync"
     ]
+
+
+def test_notes_are_told_beside_errors_and_as_json(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "worker.bu").write_text(BUTANE.format("1.1.0"))
+    head = HEAD.replace("CHANNEL", "stable").replace("VERSION", "current")
+    (tmp_path / "pxed.yaml").write_text(
+        f"{head}    autologin: true\n    rootfstype: tmpfs\n    args: [usr=x]\n{MACHINES}"
+    )
+    assert run(tmp_path / "pxed.yaml", False) == 1
+    said = capfd.readouterr()
+    assert "note: profiles.worker.image: machines that boot Flatcar from memory need 3 GB" in said.out
+    assert said.err.splitlines()[-1] == "1 error, 1 warning"
+    assert run(tmp_path / "pxed.yaml", True) == 1
+    found = json.loads(capfd.readouterr().out)
+    assert [(one["line"], one["severity"]) for one in found] == [(7, "warning"), (9, "error"), (6, "note")]
 
 
 def test_every_machine_is_rendered(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -62,7 +62,12 @@ def test_check_notes_what_flatcar_needs_in_memory_and_finds_nothing_wrong(home):
     done = pxed(home, "check")
     assert (done.returncode, done.stderr) == (0, "")
     note, summary = done.stdout.splitlines()
-    assert note == "note: machines that boot Flatcar from memory need 3 GB of it at least: worker"
+    place, _, words = note.partition(" note: ")
+    assert place.startswith("pxed.yaml:")
+    assert words == (
+        "profiles.worker.image: machines that boot Flatcar from memory need 3 GB of it at least: see that those of "
+        "worker have it"
+    )
     assert "no errors, 0 warnings" in summary
 
 

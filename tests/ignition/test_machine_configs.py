@@ -272,11 +272,12 @@ def test_a_config_that_fails_at_a_request_says_why(lab: Lab) -> None:
         (f"{IGNITION};version=3.5.0, */*;q=0.1", "3.5.0"),
         (f"{IGNITION}; version=2.4.0, {IGNITION}; version=1; q=0.5, */*; q=0.1", "2.4.0"),
         (f"{IGNITION};version=3.10.0, {IGNITION};version=3.9.0", "3.10.0"),
+        (f'{IGNITION}; Version="3.3.0"', "3.3.0"),
         ("*/*", ""),
         ("", ""),
         (f"{IGNITION};version=" + "9" * 400, ""),
     ],
-    ids=["Ignition 2", "Ignition 0.36", "numbers, not text", "curl", "nothing", "nonsense"],
+    ids=["Ignition 2", "Ignition 0.36", "numbers, not text", "quoted", "curl", "nothing", "nonsense"],
 )  # fmt: skip
 def test_the_accept_header_tells_what_a_node_reads(accept: str, spec: str) -> None:
     assert supported_spec(accept) == spec

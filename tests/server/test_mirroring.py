@@ -44,7 +44,10 @@ def test_a_version_that_is_missing_is_mirrored_soon_after_ready(home, releases):
     releases.publish("stable", "amd64", B)
     with mirroring(home, releases) as daemon:
         daemon.says("serving 1 machine")
-        event = daemon.event(lambda event: event.get("image") == "flatcar" and event["level"] == "info")
+        begun, event = (
+            daemon.event(lambda event: event.get("image") == "flatcar" and event["level"] == "info") for _ in range(2)
+        )
+        assert begun["text"].startswith(f"image flatcar: {B} is arriving, ")
         assert event["text"].startswith(f"image flatcar: {B} published: ")
         assert (event["kind"], event["version"]) == ("notice", B)
         assert daemon.mirror.joinpath("stable", "amd64-usr", "current").readlink().name == B

@@ -107,6 +107,17 @@ def test_progress_is_told_in_quarters(heard):
     assert percents == ["0%", "25%", "50%", "75%", "100%"]
 
 
+def test_the_beginning_of_a_download_is_in_the_log_but_not_each_new_attempt(heard):
+    first = [("INFO", "image flatcar: 4593.2.5 is arriving, 0%")]
+    assert heard.sync(progress("kernel", 0, 100), progress("kernel", 99, 100), failed("404"))[:1] == first
+    assert heard.sync(progress("kernel", 0, 100), failed("404")) == []
+
+
+def test_what_is_not_there_is_not_a_hundred_percent(heard):
+    heard.news.hear(progress("kernel", 9_999, 10_000))
+    assert heard.lines[-1][1].endswith("is arriving, 99%")
+
+
 @pytest.mark.parametrize("end", [PUBLISHED, UP_TO_DATE, failed("404")], ids=["published", "up to date", "failed"])
 def test_a_version_that_is_done_arrives_no_more(heard, end):
     heard.news.hear(progress("kernel", 1, 2))
