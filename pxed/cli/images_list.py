@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from pxed.assets.mirror.layout import order
 from pxed.assets.mirror.publish import staging
 from pxed.assets.mirror.rollout import choice, newest, settled, version_for
 from pxed.assets.mirror.upstream import load_seen
@@ -162,7 +163,9 @@ def _state(row: ImageRow) -> str:
     state = "not mirrored"
     if row.verified is not None:
         state = f"verified {time.strftime('%Y-%m-%d', time.localtime(row.verified))}, signed by {row.signed_by[-16:]}"
-    return ", ".join([state, *(f"{amount(size)} of {version} arrived" for version, size in row.arriving.items())])
+    refused = (f"{version} refused" for version in row.refused if order(version) > order(row.version))
+    arrived = (f"{amount(size)} of {version} arrived" for version, size in row.arriving.items())
+    return ", ".join([state, *refused, *arrived])
 
 
 def _machine_cells(row: MachineRow) -> tuple[str, ...]:

@@ -30,10 +30,12 @@ def test_rollback_refuses_it_until_a_newer_one_comes(staged):
         f"image flatcar: all machines boot {A} as before",
         f"image flatcar: {B} is refused from now on; pxed images promote flatcar {B} takes that back",
     ]
+    assert f", {B} refused " in staged.run("list").stdout
     assert staged.run("sync").returncode == 0
     assert set(staged.boots().values()) == {A}
     staged.synced(C)
     assert staged.boots() == {"node1": C, "node2": A, "node3": A}
+    assert f"{B} refused" in staged.run("list").stdout
 
 
 def test_rollback_of_what_all_boot_gives_the_version_before(home):
