@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from jsonschema import Draft202012Validator
 
 from pxed.inventory.fields import untyped
 from pxed.inventory.loader import load, loads
-from pxed.inventory.model import HttpSettings, Server, TftpSettings
+from pxed.inventory.model import HttpSettings, MirrorSettings, Server, TftpSettings
 from pxed.inventory.schema import json_schema
 from pxed.inventory.yamltext import read
 
@@ -81,8 +82,13 @@ def test_shipped_inventories_load_without_problems(file: Path) -> None:
 def test_the_default_inventory_writes_out_every_server_field_with_its_default() -> None:
     server = load(DEFAULT).server
     assert server == Server()
-    for written, model in ((server, Server), (server.tftp, TftpSettings), (server.http, HttpSettings)):
-        assert written.model_fields_set == set(model.model_fields)
+    for written, model in (
+        (server, Server),
+        (server.tftp, TftpSettings),
+        (server.http, HttpSettings),
+        (server.mirror, MirrorSettings),
+    ):
+        assert written.model_fields_set | {"key"} == set(model.model_fields) | {"key"}  # nothing is its default
 
 
 def test_the_commented_examples_of_the_default_inventory_are_valid(tmp_path: Path) -> None:
@@ -91,9 +97,13 @@ def test_the_commented_examples_of_the_default_inventory_are_valid(tmp_path: Pat
     for section in ("images", "profiles", "machines"):
         text = text.replace(f"\n{section}: {{}}\n", f"\n{section}:\n")
     text = text.replace("\ngroups: []\n", "\ngroups:\n").replace("\n#  ", "\n  ")
-    text = "\n".join(line for line in text.splitlines() if "ignition_url:" not in line)
-    (tmp_path / "worker.ign").write_text("{}")
+    text = "\n".join(line for line in text.splitlines() if not re.match(r" *(ignition|ignition_url):", line))
+    for name in ("worker.bu", "base.bu", "setup.sh"):
+        (tmp_path / name).write_text("")
     loaded = loads(text, tmp_path / "pxed.yaml")
-    assert (list(loaded.images), list(loaded.profiles)) == (["rescue", "netinst"], ["worker", "disk"])
+    assert (list(loaded.images), list(loaded.profiles)) == (
+        ["flatcar", "staged", "rescue", "netinst"],
+        ["worker", "disk"],
+    )
     assert (len(loaded.groups), list(loaded.machines)) == (2, ["node1", "node2"])
     assert conforms(text) == []

@@ -182,7 +182,7 @@ def test_depth_is_bounded(opening):
 
 
 def test_depth_within_the_bound_is_only_unused():
-    deep = 2000
+    deep = 900  # libyaml of 0.2.6 and later ends at 1,000 by itself, Go's at 10,000
     assert messages(f"foo: {'[' * deep}{']' * deep}") == ["warning at $.foo, line 3 col 1: unused key foo"]
 
 
