@@ -65,10 +65,22 @@ def _not_mirrored(inventory: Inventory) -> Iterator[Problem]:
     except MirrorError as error:
         yield Problem(inventory.path, 0, 0, "images", str(error), warning=True)
         return
+    yield from _key_file(inventory) if releases else ()
     for name, flatcar in releases.items():
         if not newest(name, flatcar, index):
             what = f"{flatcar.channel} {flatcar.version} for {flatcar.arch} is not mirrored yet: run pxed images sync"
             yield Problem(inventory.path, 0, 0, f"images.{name}.flatcar", what, warning=True)
+
+
+def _key_file(inventory: Inventory) -> Iterator[Problem]:
+    from pxed.assets.mirror.signatures import Keyring  # OpenPGP takes longer to import than all the rest
+
+    settings = inventory.server.mirror
+    try:
+        Keyring.load(settings)
+    except MirrorError as error:
+        field = "key" if settings.key else "fingerprint"
+        yield Problem(inventory.path, 0, 0, f"server.mirror.{field}", f"{error}; nothing new is mirrored", warning=True)
 
 
 def _wanted_loaders(inventory: Inventory) -> Iterator[tuple[str, str]]:

@@ -140,6 +140,32 @@ def test_notes_are_told_beside_errors_and_as_json(tmp_path: Path, capfd: pytest.
     assert [(one["line"], one["severity"]) for one in found] == [(7, "warning"), (9, "error"), (6, "note")]
 
 
+@pytest.mark.parametrize(
+    ("mirror", "place", "words"),
+    [
+        pytest.param("key: none.asc", "1:35: warning: server.mirror.key", "cannot read the key file", id="no file"),
+        pytest.param(
+            "key: pxed.yaml", "1:35: warning: server.mirror.key", "not a file of OpenPGP public keys", id="no key in it"
+        ),
+        pytest.param(
+            f"fingerprint: {'A' * 40}", "1:35: warning: server.mirror.fingerprint", f"not {'A' * 40}", id="another key"
+        ),
+    ],
+)
+def test_a_key_that_verifies_nothing_is_told_before_the_first_sync(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], mirror: str, place: str, words: str
+) -> None:
+    head = (
+        HEAD.replace("CHANNEL", "stable")
+        .replace("VERSION", "current")
+        .replace("data}", f"data, mirror: {{{mirror}}}}}")
+    )
+    (tmp_path / "pxed.yaml").write_text(head + MACHINES)
+    assert run(tmp_path / "pxed.yaml", False) == 0
+    lines = capfd.readouterr().err.splitlines()
+    assert [line for line in lines if f"pxed.yaml:{place}" in line and words in line], lines
+
+
 def test_every_machine_is_rendered(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     config = BUTANE.format("1.0.0") + "storage:\n  directories:\n    - path: {{ machine.vars.path }}\n"
     code, lines = check(tmp_path, capfd, "butane: worker.bu", config=config)
