@@ -41,7 +41,10 @@ class FlatcarImage(Base):
     )
     canary: fields.Names = Field((), description="Machines that boot a new version first, until it is promoted.")
     percent: fields.Number = Field(
-        0, ge=0, le=100, description="Share of the machines that boot a new version first, until it is promoted."
+        0,
+        ge=0,
+        le=100,
+        description="Share of the machines that boot a new version first, until it is promoted; 0: none before that.",
     )
 
     @property
@@ -52,7 +55,7 @@ class FlatcarImage(Base):
     @property
     def staged(self) -> bool:
         """Whether a new version waits for `pxed images promote`."""
-        return self.follows and (bool(self.canary) or self.percent > 0)
+        return self.follows and (bool(self.canary) or "percent" in self.model_fields_set)
 
 
 class MirrorSettings(Base):

@@ -23,6 +23,17 @@ def test_promote_gives_it_to_all_machines(staged):
     assert staged.run("promote", "flatcar").stdout == f"image flatcar: all machines boot {B} as before\n"
 
 
+def test_lowering_the_share_to_nothing_stops_a_rollout(home):
+    home.write("percent: 100")
+    home.synced(A, B)
+    assert set(home.boots().values()) == {B}
+    home.write("percent: 0")
+    assert home.run("sync").returncode == 0
+    assert set(home.boots().values()) == {A}
+    assert home.run("promote", "flatcar").returncode == 0
+    assert set(home.boots().values()) == {B}
+
+
 def test_rollback_refuses_it_until_a_newer_one_comes(staged):
     done = staged.run("rollback", "flatcar")
     assert done.returncode == 0
