@@ -84,7 +84,7 @@ class Mirroring:
             await self._pause(delay)
             if self._stopping.is_set():
                 return
-            delay = await self.sync() if self._active else None
+            delay = await self.sync() if self._active else self.first()
 
     def first(self) -> float | None:
         """Seconds until the first sync; None for none."""

@@ -88,7 +88,11 @@ def test_an_inventory_without_flatcar_starts_no_sync(home, releases):
 def test_with_the_interval_off_a_missing_version_is_asked_for_in_words(home, releases):
     releases.publish("stable", "amd64", B)
     with mirroring(home, releases, interval="off") as daemon:
-        daemon.says("nothing is mirrored and server.mirror.interval is off: run pxed images sync", level="warning")
+        words = "nothing is mirrored and server.mirror.interval is off: run pxed images sync"
+        daemon.says(words, level="warning")
+        daemon.write(f"coming: {{flatcar: {{channel: beta}}}}, {FOLLOWING}", interval="off")
+        daemon.reload()
+        assert daemon.says(words, level="warning") == f"image coming: {words}"
         daemon.stop()
     assert releases.requests == []
 
