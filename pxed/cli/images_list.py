@@ -19,7 +19,7 @@ from pxed.cli.mirrored import Site, print_json, with_site
 from pxed.inventory.lookup import Identity, Match, resolve
 from pxed.inventory.model import Inventory, Machine
 from pxed.inventory.releases import FlatcarImage
-from pxed.server.booted import Boot, read_boots
+from pxed.server.booted import Boot, BootedError, read_boots
 
 SHORT_DIGEST = 12  # hexadecimal digits of a kernel's SHA-512 in the table; --json has all
 
@@ -88,7 +88,8 @@ def _run(site: Site, as_json: bool) -> int:
 
 def machine_rows(site: Site) -> Iterator[MachineRow]:
     """The listed machines that boot Flatcar images, and the unlisted ones that did."""
-    boots, index, inventory = read_boots(site.inventory.server.data_dir), site.index(), site.inventory
+    index, inventory = site.index(), site.inventory
+    boots = _boots(inventory)
     for machine in inventory.machines.values():
         match = resolve(inventory, _identity(machine))
         image = match.profile.image if isinstance(match, Match) else None
@@ -100,6 +101,14 @@ def machine_rows(site: Site) -> Iterator[MachineRow]:
             yield MachineRow(machine.name, match.profile_name, image, version, staged, last)
     for name, boot in boots.items():
         yield MachineRow(name, "", "", "", False, boot)
+
+
+def _boots(inventory: Inventory) -> dict[str, Boot]:
+    try:
+        return read_boots(inventory.server.data_dir)
+    except BootedError as error:
+        print(f"pxed: {error}; what machines booted last is not shown", file=sys.stderr)
+        return {}
 
 
 def image_rows(site: Site, machines: list[MachineRow]) -> Iterator[ImageRow]:

@@ -198,6 +198,15 @@ def test_list_shows_what_is_newer_than_a_pinned_version(home):
     assert (row["version"], row["newer"]) == (A, B)
 
 
+def test_list_does_without_a_broken_record_of_boots(home):
+    home.synced(A)
+    (home.path / "data" / "booted.json").write_text("[")
+    done = home.run("list")
+    assert (done.returncode, done.stderr.count("\n")) == (0, 1)
+    assert "booted.json does not map machines to their boots" in done.stderr
+    assert f" {A} " in done.stdout
+
+
 def test_list_shows_what_each_machine_booted_last(home):
     home.synced(B)
     boot = {
