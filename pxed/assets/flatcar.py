@@ -117,6 +117,15 @@ _UNBOOTABLE = (
 _PXE_PLATFORM = (3185, 3227)
 
 
+def runs_on(arch: str, client: str | None) -> bool:
+    """Whether a release for `arch` (amd64, arm64) starts on a client of this name (pxed.architecture), None: unknown.
+
+    iPXE for BIOS says nothing of the CPU, so every PC passes for amd64.
+    """
+    cpus = {"amd64": ("x86", "i386"), "arm64": ("arm64",)}
+    return client is None or client.startswith(cpus[arch])
+
+
 def version_of(text: str) -> Version | None:
     """The version in a text; None for "current" and for what is no version."""
     try:

@@ -68,7 +68,7 @@ class BootPages:
         round_ = _small_number(asked.found.query.get("held", ""))
         done = isinstance(match, Match) and self._first_boots.done(match.name, match.profile.root)
         inventory, endpoint = asked.snapshot.inventory, asked.caller.endpoint
-        release = self._releases.booted_by(inventory, match) if isinstance(match, Match) else None
+        release = self._releases.booted_by(inventory, match, identity.arch) if isinstance(match, Match) else None
         page = page_for(inventory, match, identity, endpoint, release=release, first_boot_done=done, held_rounds=round_)
         if asked.is_get and isinstance(match, Match):
             self._say_matched(caller, match, identity, page)

@@ -60,7 +60,8 @@ class Mirroring:
         try:
             self._live.index = load_index(self._mirror_dir)
         except MirrorError as error:
-            self._say(f"the mirror's index stays as it was: {error}", Level.WARNING)
+            stays = "the mirror's index stays as it was" if self._live.index.releases else "nothing is mirrored"
+            self._say(f"{stays}: {error}", Level.WARNING)
             return False
         return True
 

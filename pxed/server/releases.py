@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from pxed.assets.flatcar import runs_on
 from pxed.assets.library import Asset
 from pxed.assets.mirror.files import Damaged, MirrorFiles, file_of, release_at
 from pxed.assets.mirror.index import Index, Release
@@ -48,12 +49,17 @@ class Releases:
     def index(self) -> Index:
         return self._live.index
 
-    def booted_by(self, inventory: Inventory, match: Match) -> page.Release | None:
-        """What of its image is mirrored for a machine that asks for its script; None when it boots no release."""
+    def booted_by(self, inventory: Inventory, match: Match, arch: str | None) -> page.Release | None:
+        """What of its image is mirrored for a machine that asks for its script; None when it boots no release.
+
+        `arch` is what the machine says of itself.
+        """
         name = match.profile.image or ""
         flatcar = inventory.images[name].flatcar if name in inventory.images else None
         if flatcar is None:
             return None
+        if not runs_on(flatcar.arch, arch):
+            return page.Release(missing=f"is for {flatcar.arch}, this machine is {arch}: give it an image of its own")
         version = version_for(name, flatcar, self.index, match.name)
         if not version:
             return page.Release(missing=self.missing(name))

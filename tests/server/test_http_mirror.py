@@ -116,6 +116,25 @@ async def test_a_machine_whose_release_is_still_arriving_is_told_so_on_its_scree
     assert "chain" in text
 
 
+@pytest.mark.parametrize(
+    ("query", "boots"),
+    [
+        ("arch=x86_64&platform=efi", True),
+        ("arch=i386&platform=pcbios", True),
+        ("arch=arm64&platform=efi", False),
+        ("arch=something&platform=new", True),
+        ("", True),
+    ],
+    ids=["UEFI", "BIOS", "ARM", "what is not known", "a machine that does not say"],
+)
+async def test_a_release_for_another_cpu_is_not_started(tmp_path: Path, query: str, boots: bool) -> None:
+    publish(tmp_path, NEW)
+    async with serving(tmp_path, text=PLAIN) as site:
+        text = (await site.ask(f"/boot.ipxe?mac={MAC1}&{query}")).text
+    assert (VMLINUZ in text) is boots
+    assert ("image flatcar: is for amd64, this machine is arm64-efi" in text) is not boots
+
+
 async def test_a_file_that_was_only_touched_is_hashed_again_and_served(tmp_path: Path) -> None:
     publish(tmp_path, NEW)
     os.utime(at(tmp_path), (1, 1))
