@@ -85,7 +85,9 @@ class Downloads:
         """503 for what some image waits for, 404 for anything else."""
         for name, image in asked.snapshot.inventory.images.items():
             flatcar = image.flatcar
-            if flatcar and (flatcar.channel, flatcar.arch, flatcar.version) == (channel, arch, word):
+            if flatcar is None or (flatcar.channel, flatcar.arch) != (channel, arch):
+                continue
+            if word == flatcar.version or self._releases.is_arriving(name, word):
                 refuse(503, f"Image {name}: {self._releases.missing(name)}.", {"Retry-After": RETRY_SECONDS})
         refuse(404, f"No release {word[:80]} of {channel[:20]} for {arch[:20]} is mirrored here.")
 

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pxed.assets.flatcar import runs_on
-from pxed.assets.library import Asset
+from pxed.assets.library import Asset, Forbidden
 from pxed.assets.mirror.files import Damaged, MirrorFiles, file_of, release_at
-from pxed.assets.mirror.index import Index, Release
+from pxed.assets.mirror.index import Index, Key, Release
 from pxed.assets.mirror.rollout import version_for
 from pxed.boot import page
 from pxed.boot.images import FLATCAR_INITRD, FLATCAR_KERNEL
@@ -20,6 +20,7 @@ from pxed.inventory.model import Image, Inventory
 from pxed.server.booted import Boot, Booted, Booting
 from pxed.server.live import Live
 
+MAX_ALERTED = 1_000  # files; only those of the index can be alerted about
 Arriving = Callable[[str], str]  # an image's name -> "4593.2.5 is arriving, 37 %", "" when nothing arrives
 
 
@@ -33,6 +34,7 @@ class Releases:
         self._emit = emit
         self._arriving = arriving
         self._files = MirrorFiles(data_dir)
+        self._alerted: set[tuple[Key, str]] = set()
         self._checking: dict[Path, asyncio.Task[None]] = {}
 
     def load(self) -> None:
@@ -84,11 +86,15 @@ class Releases:
 
     async def asset(self, release: Release, name: str) -> Asset:
         """A file, its content as it was verified. Raises AssetError."""
-        asset = self._files.find(release, name)
+        asset = self._found(release, name)
         if not self._files.is_known_right(release, asset):
             await self._rechecked(release, asset)
         self._booting.use(*release.key)
         return asset
+
+    def is_arriving(self, name: str, version: str) -> bool:
+        """Whether this version of an image is on its way."""
+        return self._arriving(name).startswith(f"{version} ")
 
     def sent(self, image: str, release: Release, asset: Asset, machine: str) -> None:
         """A machine has got the whole of a file: its initrd is the last one of a boot."""
@@ -99,6 +105,18 @@ class Releases:
     def digest(self, release: Release, asset: Asset) -> str:
         """The SHA-512 of a file in hexadecimal."""
         return file_of(release, asset).sha512
+
+    def _found(self, release: Release, name: str) -> Asset:
+        """The file on disk; an alert the first time that it is gone, or a link that leads elsewhere."""
+        try:
+            asset = self._files.find(release, name)
+        except (Damaged, Forbidden) as error:
+            if (release.key, name) not in self._alerted and len(self._alerted) < MAX_ALERTED:
+                self._alerted.add((release.key, name))
+                self._emit(Event(Kind.NOTICE, time.time(), text=f"{error}", level=Level.WARNING))
+            raise
+        self._alerted.discard((release.key, name))
+        return asset
 
     async def _rechecked(self, release: Release, asset: Asset) -> None:
         """One thread hashes a file, however many machines ask for it."""

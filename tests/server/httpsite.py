@@ -18,7 +18,7 @@ from pxed.inventory.loader import loads
 from pxed.server.clients import Clients
 from pxed.server.http import HttpServer
 from pxed.server.live import Live, Snapshot
-from pxed.server.releases import Releases
+from pxed.server.releases import Arriving, Releases
 from pxed.status.journal import Journal
 
 MAC1, MAC2, STRANGER = "52:54:00:00:00:01", "52:54:00:00:00:02", "02:00:00:00:00:99"
@@ -184,7 +184,9 @@ def snapshot(home: Path, port: int, unknown: str, text: str = INVENTORY) -> Snap
 
 
 @asynccontextmanager
-async def serving(home: Path, unknown: str = "ignore", text: str = INVENTORY) -> AsyncIterator[Site]:
+async def serving(
+    home: Path, unknown: str = "ignore", text: str = INVENTORY, arriving: Arriving = lambda image: ""
+) -> AsyncIterator[Site]:
     """A server that is gone afterwards, with all its connections."""
     write_files(home)
     listener = socket.create_server(("127.0.0.1", 0), backlog=128)
@@ -194,7 +196,7 @@ async def serving(home: Path, unknown: str = "ignore", text: str = INVENTORY) ->
     bus = Bus(journal)
     clients = Clients(home / "no-arp-table")
     library = Library(live.snapshot.inventory.server.data_dir, packaged=())
-    releases = Releases(live, home / "data", bus.emit)
+    releases = Releases(live, home / "data", bus.emit, arriving)
     server = HttpServer(live, library, releases, bus.emit, clients, journal=journal, subscribe=bus.subscribe)
     await server.start([listener])
     site = Site(server, live, bus, clients, port, home, releases)
