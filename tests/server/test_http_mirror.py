@@ -168,13 +168,26 @@ async def test_a_repaired_file_is_served_again(tmp_path: Path) -> None:
         assert (await site.ask(f"/images/flatcar/{CPIO}")).status == 200
 
 
-async def test_a_file_that_is_gone_is_refused(tmp_path: Path) -> None:
+async def test_a_file_that_is_gone_is_refused_and_an_alert_is_raised_once(tmp_path: Path) -> None:
     publish(tmp_path, NEW)
     at(tmp_path).unlink()
     async with serving(tmp_path, text=PLAIN) as site:
-        answer = await site.ask(f"/images/flatcar/{CPIO}")
+        for _ in range(2):
+            answer = await site.ask(f"/images/flatcar/{CPIO}")
+        alerts = [event.text for event in site.bus.of(Kind.NOTICE)]
     assert answer.status == 503
     assert answer.text.startswith(f"{CPIO} of {NEW} is gone from ")
+    assert [CPIO in alert for alert in alerts] == [True]
+
+
+async def test_a_version_on_its_way_is_asked_for_again_by_its_number(tmp_path: Path) -> None:
+    async with serving(tmp_path, text=PLAIN, arriving=lambda image: f"{NEW} is arriving, 37%") as site:
+        coming = await site.ask(f"/flatcar/stable/amd64-usr/{NEW}/version.txt")
+        other = await site.ask(f"/flatcar/stable/amd64-usr/{OLD}/version.txt")
+        screen = await script(site, MAC1)
+    assert (coming.status, other.status) == (503, 404)
+    assert "4593.2.5 is arriving, 37%" in coming.text
+    assert "image flatcar: 4593.2.5 is arriving, 37%" in screen
 
 
 async def test_a_link_out_of_the_mirror_is_refused(tmp_path: Path) -> None:

@@ -78,7 +78,9 @@ def booted(image: FlatcarImage, known: Index) -> tuple[str, str]:
             CANARY, index(B, promoted=A), (B, B), id="the promoted version was lost and none is older: the newest"
         ),
         pytest.param(FlatcarImage(percent=100), index(A, B, promoted=A), (B, B), id="percent 100: the newest for all"),
-        pytest.param(FlatcarImage(percent=0), index(A, B, promoted=A), (A, A), id="percent 0: nobody until it is promoted"),
+        pytest.param(
+            FlatcarImage(percent=0), index(A, B, promoted=A), (A, A), id="percent 0: nobody until it is promoted"
+        ),
     ],
 )
 def test_what_a_machine_boots(image, known, expected):
