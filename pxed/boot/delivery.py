@@ -32,15 +32,17 @@ def serves_config(profile: Profile) -> bool:
 
 def fetches_config(profile: Profile) -> bool:
     """Whether the machine fetches its config over the network."""
-    if profile.ignition_url:
-        return True
-    return serves_config(profile) and profile.ignition_delivery == "url"
+    return bool(profile.ignition_url) or (serves_config(profile) and not embeds_config(profile))
+
+
+def embeds_config(profile: Profile) -> bool:
+    """Whether the config that pxed makes comes in an initrd."""
+    return serves_config(profile) and profile.ignition_delivery == "embedded"
 
 
 def needs_archive(profile: Profile) -> bool:
     """Whether the machine gets an initrd of its own."""
-    embedded = profile.ignition_delivery == "embedded" and serves_config(profile)
-    return embedded or bool(profile.oem_files)
+    return embeds_config(profile) or bool(profile.oem_files)
 
 
 def ignition_url(match: Match, endpoint: Endpoint, identity: Identity, token: str | None = None) -> str:

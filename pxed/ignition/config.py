@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
+from pxed.boot.delivery import embeds_config
 from pxed.boot.endpoint import Endpoint
 from pxed.errors import ConfigError, Problem, PxedError
 from pxed.ignition.document import Config, merged
@@ -125,7 +126,10 @@ class IgnitionConfigs:
 
     def archive(self, match: Match, identity: Identity, endpoint: Endpoint) -> Archive:
         """The initrd of one machine: its config where it is embedded, and its own files. Raises IgnitionError."""
-        key = self._key(match, identity, endpoint)
+        profile = match.profile
+        # Machines that share the config may still differ in these, by overrides of their own.
+        what = (profile.ignition_delivery, tuple(profile.oem_files.items()))
+        key = (self._key(match, identity, endpoint), what)
         archive = self._archives.get(key)
         if archive is None:
             body = self._packed(match, identity, endpoint)
@@ -135,8 +139,7 @@ class IgnitionConfigs:
 
     def _packed(self, match: Match, identity: Identity, endpoint: Endpoint) -> bytes:
         profile, recipe = match.profile, recipe_of(match.profile)
-        embedded = profile.ignition_delivery == "embedded" and recipe.paths
-        parts = self._parts(match, identity, endpoint) if embedded else {}
+        parts = self._parts(match, identity, endpoint) if embeds_config(profile) else {}
         extra = {name: self.extra[path] for name, path in profile.oem_files.items() if path in self.extra}
         if not parts and not extra:
             raise IgnitionError(f"profile {match.profile_name} has nothing to put into an initrd")
@@ -158,5 +161,5 @@ class IgnitionConfigs:
     def _key(self, match: Match, identity: Identity, endpoint: Endpoint) -> Hashable:
         recipe = recipe_of(match.profile)
         if self.maker.same_for_all(recipe):
-            return match.profile_name if match.profile.oem_files else recipe
+            return recipe
         return match.name, match.profile_name, identity, endpoint.url

@@ -170,3 +170,25 @@ async def test_who_has_no_url_for_its_config_is_not_given_it_over_http(home: Pat
         assert (await site.ask("/ignition/node3")).status == 404
         await script(site, 1)
         assert site.clients.mac_of("127.0.0.1") == MAC1
+
+
+async def test_machines_of_one_profile_with_fields_of_their_own_get_their_own(home: Path) -> None:
+    """Configs that are the same for all are made once: for whom that is must not depend on the profile's name."""
+    for name in ("a", "b"):
+        (home / f"{name}.ign").write_text('{"ignition": {"version": "3.3.0"}, "x": "%s"}' % name)  # noqa: UP031
+    text = (
+        INVENTORY[: INVENTORY.index("groups:")].replace(
+            "profiles:", "profiles:\n  p: {image: rescue, ignition: a.ign, oem_files: {usr/x: setup.sh}}"
+        )
+        + """machines:
+  node1: {mac: "52:54:00:00:00:01", profile: p}
+  node2: {mac: "52:54:00:00:00:02", profile: p, ignition: b.ign}
+  node3: {mac: "52:54:00:00:00:03", profile: p, ignition_delivery: embedded}
+  node4: {mac: "52:54:00:00:00:04", profile: p, ignition_delivery: embedded, oem_files: {usr/y: setup.sh}}
+"""
+    )
+    async with serving(home, text=text) as site:
+        configs = [(await site.ask(f"/ignition/node{number}")).body for number in (1, 2)]
+        archives = [members((await site.ask(f"/oem/node{number}.cpio.gz")).body).keys() for number in (1, 3, 4)]
+    assert configs == [(home / "a.ign").read_bytes(), (home / "b.ign").read_bytes()]
+    assert archives == [{"usr/x"}, {"usr/x", "usr/share/oem/config.ign"}, {"usr/y", "usr/share/oem/config.ign"}]
