@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from pxed.assets.flatcar import Release, embedded_problem, oem_url_problem, platform_problem
 from pxed.boot.arguments import Argument, arguments, is_yes, last_value, named
-from pxed.boot.delivery import has_ignition, needs_archive, serves_config
+from pxed.boot.delivery import embeds_config, has_ignition, needs_archive
 from pxed.inventory import words
 from pxed.inventory.model import Profile
 
@@ -141,7 +141,7 @@ def _delivery(profile: Profile, release: Release) -> Iterator[Remark]:
     problem = embedded_problem(release.channel, release.version) if needs_archive(profile) else ""
     if not problem:
         return
-    embedded = profile.ignition_delivery == "embedded" and serves_config(profile)
+    embedded = embeds_config(profile)
     what, remedy = ("embedded", "use ignition_delivery: url, or") if embedded else ("oem_files", "use")
     yield Remark(
         ("ignition_delivery" if embedded else "oem_files", "image"),

@@ -10,6 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 from types import MappingProxyType
 
+from pxed.boot.delivery import embeds_config
 from pxed.boot.endpoint import endpoint_at
 from pxed.errors import ConfigError, Problem
 from pxed.ignition.config import IgnitionConfigs, Maker, combined, recipe_of
@@ -103,7 +104,7 @@ class Checker:
         recipe = recipe_of(profile)
         if not profile.oem_files:
             return
-        embedded = profile.ignition_delivery == "embedded"
+        embedded = embeds_config(profile)
         own, base = (b"" if path and embedded else None for path in (recipe.own, recipe.base))
         try:
             oem_config(own, base, dict.fromkeys(profile.oem_files, b""))

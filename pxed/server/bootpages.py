@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from aiohttp import web
 
-from pxed.boot.delivery import OEM_SUFFIX, needs_archive, serves_config
+from pxed.boot.delivery import OEM_SUFFIX, embeds_config, needs_archive, serves_config
 from pxed.boot.page import Page, page_for
 from pxed.boot.script import entry_script
 from pxed.events import Emit, Kind, Level
@@ -108,7 +108,7 @@ class BootPages:
             refuse(503, f"No initrd for {match.name} now: {error}", {"Retry-After": "5"})
         response = tagged_reply(asked.request, archive.body, "application/gzip", archive.digest)
         if asked.is_get and response.status == 200:
-            embedded = match.profile.ignition_delivery == "embedded" and serves_config(match.profile)
+            embedded = embeds_config(match.profile)
             what = "an initrd with its Ignition config" if embedded else "an initrd with its files"
             await self._deliver(asked, caller, match, response, what, embedded)
         return response

@@ -8,13 +8,12 @@ stays and is resumed. Left out: handing out the files.
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 import time
 from pathlib import Path
 
 from pxed.assets.mirror.errors import MirrorError
-from pxed.assets.mirror.index import FILE_NAME, Stamp, load_index, stamp_of
+from pxed.assets.mirror.index import FILE_NAME, Stamp, load_index, stamp_at
 from pxed.assets.mirror.rollout import newest
 from pxed.events import Emit, Event, Kind, Level
 from pxed.inventory.model import Inventory
@@ -53,7 +52,7 @@ class Mirroring:
 
     def refresh(self) -> bool:
         """Take the index if it was replaced; whether it was. A broken one is warned about, the old one stays."""
-        stamp = _stamp(self._mirror_dir / FILE_NAME)
+        stamp = stamp_at(self._mirror_dir / FILE_NAME)
         if stamp == self._stamp:
             return False
         self._stamp = stamp
@@ -133,10 +132,3 @@ class Mirroring:
 def _wanted(inventory: Inventory) -> Wanted:
     images = {name: image.flatcar for name, image in inventory.images.items() if image.flatcar is not None}
     return inventory.server.mirror, images
-
-
-def _stamp(path: Path) -> Stamp | None:
-    try:
-        return stamp_of(os.stat(path))  # noqa: PTH116
-    except OSError:
-        return None

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pxed.assets.flatcar import runs_on
 from pxed.assets.library import Asset, Forbidden
-from pxed.assets.mirror.files import Damaged, MirrorFiles, file_of, release_at
+from pxed.assets.mirror.files import Damaged, MirrorFiles, release_at
 from pxed.assets.mirror.index import Index, Key, Release
 from pxed.assets.mirror.rollout import version_for
 from pxed.boot import page
@@ -101,10 +101,6 @@ class Releases:
         if machine and asset.name.endswith(FLATCAR_INITRD):
             kernel, initrd = (release.files[name].sha512 for name in (FLATCAR_KERNEL, FLATCAR_INITRD))
             self.booted.mark(machine, Boot(image, release.version, kernel, initrd, time.time()))
-
-    def digest(self, release: Release, asset: Asset) -> str:
-        """The SHA-512 of a file in hexadecimal."""
-        return file_of(release, asset).sha512
 
     def _found(self, release: Release, name: str) -> Asset:
         """The file on disk; an alert the first time that it is gone, or a link that leads elsewhere."""

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from pxed.assets.library import Asset, AssetError, NotFound, confined, open_asset
-from pxed.assets.mirror.index import Index, Key, MirroredFile, Release, Stamp, stamp_of
+from pxed.assets.mirror.index import Index, Release, Stamp, release_directory, stamp_of
 from pxed.assets.mirror.rollout import lines
 from pxed.inventory.model import Image
 
@@ -42,7 +42,7 @@ class MirrorFiles:
         """The file of that name. Raises AssetError."""
         if name not in release.files:
             raise NotFound(f"release {release.version} has no file {name!r} here")
-        asset = confined(self._root, path_of(release.key, name))
+        asset = confined(self._root, str(release_directory(Path(), release.key) / name))
         if asset is None:
             raise Damaged(f"{name} of {release.version} is gone from {self._root}: run pxed images sync")
         return asset
@@ -69,17 +69,6 @@ class MirrorFiles:
             del self._judged[next(iter(self._judged))]
         if not right:
             raise _damaged(release, asset)
-
-
-def path_of(key: Key, name: str) -> str:
-    """Where a file lies below the mirror's directory."""
-    channel, arch, version = key
-    return f"{channel}/{arch}-usr/{version}/{name}"
-
-
-def file_of(release: Release, asset: Asset) -> MirroredFile:
-    """What the index says of an asset."""
-    return release.files[_name(asset)]
 
 
 def _name(asset: Asset) -> str:

@@ -73,6 +73,14 @@ def stamp_of(status: os.stat_result) -> Stamp:
     return (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
 
 
+def stamp_at(path: Path) -> Stamp | None:
+    """The stamp of what is at a path now; None for nothing, or for what cannot be looked at."""
+    try:
+        return stamp_of(path.stat())
+    except OSError:
+        return None
+
+
 def release_directory(mirror_dir: Path, key: Key) -> Path:
     """Where a published release lies: the release server's own layout."""
     channel, arch, version = key

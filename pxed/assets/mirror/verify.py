@@ -23,7 +23,7 @@ from pxed.assets.mirror.index import (
     change_index,
     load_index,
     release_directory,
-    stamp_of,
+    stamp_at,
 )
 from pxed.assets.mirror.signatures import Keyring
 
@@ -66,7 +66,7 @@ def check_release(mirror_dir: Path, release: Release, keyring: Keyring) -> Itera
     """Each file of a release, read in full."""
     directory = release_directory(mirror_dir, release.key)
     for name, file in sorted(release.files.items()):
-        stamp = _stamp(directory / name)
+        stamp = stamp_at(directory / name)
         if problem := damage(directory / name, file):
             yield Checked(release.key, name, file.size, problem, damaged=True)
         else:
@@ -93,18 +93,11 @@ def lacking(mirror_dir: Path, release: Release | None, names: tuple[str, ...]) -
     if release is None:
         return names
     directory = release_directory(mirror_dir, release.key)
-    wrong = {name for name, file in release.files.items() if _stamp(directory / name) != file.stamp}
+    wrong = {name for name, file in release.files.items() if stamp_at(directory / name) != file.stamp}
     wrong = {name for name in wrong if damage(directory / name, release.files[name])}
     if any(name.startswith(layout.VERSION_TXT) for name in wrong):
         return names
     return tuple(name for name in names if name not in release.files or any(one.startswith(name) for one in wrong))
-
-
-def _stamp(path: Path) -> Stamp | None:
-    try:
-        return stamp_of(path.stat())
-    except OSError:
-        return None
 
 
 def _signed(directory: Path, release: Release, name: str, keyring: Keyring) -> str:
