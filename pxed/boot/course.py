@@ -1,0 +1,28 @@
+"""What one boot of a machine does: its profile's `boot`, or what its installation or an operator made of it."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import NamedTuple
+
+
+class Way(StrEnum):
+    """What happens after the boot loader."""
+
+    MEMORY = "memory"
+    INSTALL = "install"
+    LOCAL = "local"
+    WAIT = "wait"  # ask again after `seconds`
+    HELD = "held"  # nothing until an operator acts
+    ANNOUNCE = "announce"  # show yourself by DHCP first, then ask again: secrets go to boots that were seen only
+
+
+class Course(NamedTuple):
+    """What this boot does. `text` says why, where it is not the profile that says it."""
+
+    way: Way
+    text: str = ""
+    seconds: int = 0
+    boot: str = ""  # its id: the script says it when it asks again, so that no new boot is counted
+    token: str = ""  # opens the Ignition config or the initrd of this boot
+    report: str = ""  # opens /report
