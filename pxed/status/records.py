@@ -155,8 +155,11 @@ Row = Standing | Attempt | BootRecord | Token | Booted | FirstBoot | Alert | Set
 
 @dataclass(frozen=True, slots=True)
 class Forget:
-    """Remove the row with this key: (machine,) of Standing, Booted, FirstBoot; (hash,) of Token; (id,) of BootRecord and
-    Alert; (machine, boot) of Attempt; (name,) of Setting."""
+    """Remove the row with this key.
+
+    (machine,) of Standing, Booted, FirstBoot; (hash,) of Token; (id,) of BootRecord and Alert; (machine, boot) of
+    Attempt; (name,) of Setting.
+    """
 
     kind: type[Row]
     key: tuple[str, ...]
