@@ -85,6 +85,11 @@ class Server(Base):
     state: fields.State = Field(
         "sqlite", description="Where the state is kept: sqlite (in data_dir) or postgresql://..."
     )
+    api_token_file: fields.Template | None = Field(
+        None,
+        description="File with the token that changes by the API need, relative to this file, readable by its owner "
+        "only. Left out: systemd's credential api-token, or no changes.",
+    )
     unknown: fields.Name = Field(
         "ignore",
         description="Machines that are not listed: ignore (silence), hold (a waiting screen) or the name of a profile.",
