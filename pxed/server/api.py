@@ -1,6 +1,4 @@
-"""/api/v1, /healthz and the index page: what pxed knows, for programs and people. Template variables are not shown:
-they may hold secrets.
-"""
+"""/api/v1/events, /healthz and the index page. Machines, boots and alerts are in api_machines.py."""
 
 from __future__ import annotations
 
@@ -10,22 +8,19 @@ import html
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import aclosing
-from typing import Any, Protocol, cast
+from typing import Protocol, cast
 
 from aiohttp import web
 
 from pxed import __version__
-from pxed.events import Event, Kind, Level
-from pxed.inventory.model import Machine
+from pxed.events import Event, Level
 from pxed.server.bus import as_dict
 from pxed.server.callers import named
-from pxed.server.replies import SERVER, Asked, html_reply, json_bytes, json_reply, refuse
+from pxed.server.replies import SERVER, Asked, html_reply, json_reply, refuse
 
 HEARTBEAT_SECONDS = 15.0  # a comment line, so that proxies and clients see the stream alive
 MAX_STREAMS = 64  # event streams at one time
 MAX_REPLAY = 1000  # events of the past that a reconnecting reader gets
-_SLICE = 500  # machines encoded in one turn of the event loop
-_STAGES = frozenset(tuple(Kind)[: tuple(Kind).index(Kind.FAILED) + 1]) | {Kind.HELD, Kind.IGNORED}
 
 _PAGE = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>pxed</title></head><body>
@@ -33,7 +28,9 @@ _PAGE = """<!DOCTYPE html>
 <p>{machines} machines in the inventory, loaded {generation} times.</p>
 <ul>
 <li><a href="/healthz">/healthz</a>: is it up</li>
-<li><a href="/api/v1/machines">/api/v1/machines</a>, /api/v1/machines/NAME: machines and their last events</li>
+<li><a href="/api/v1/machines">/api/v1/machines</a>, /api/v1/machines/NAME: machines, and where each stands</li>
+<li>POST /api/v1/machines/NAME/install, local, reset, next: orders; they need the API's token</li>
+<li><a href="/api/v1/boots">/api/v1/boots</a>, <a href="/api/v1/alerts">/api/v1/alerts</a>: boots; what to look at</li>
 <li><a href="/api/v1/events">/api/v1/events</a>: events as they happen (server-sent events)</li>
 <li><a href="/boot.ipxe">/boot.ipxe</a>: at an iPXE prompt: <code>chain {url}/boot.ipxe</code></li>
 <li>/loaders/FILE, /images/NAME/FILE: boot loaders, kernels, initrds</li>
@@ -54,7 +51,7 @@ Subscribe = Callable[[], AsyncIterator[Event]]
 
 
 class Api:
-    """Read-only pages."""
+    """Pages about the daemon as a whole."""
 
     def __init__(self, journal: Journal, subscribe: Subscribe) -> None:
         self._journal = journal
@@ -85,27 +82,6 @@ class Api:
             url=html.escape(asked.caller.endpoint.url),
         )
         return html_reply(page)
-
-    async def machines(self, asked: Asked) -> web.StreamResponse:
-        """Listed machines in the inventory's order, then those that were only heard of."""
-        inventory = asked.snapshot.inventory
-        heard_of = (name for name in self._journal.machines() if name not in inventory.machines)
-        pieces: list[str] = []
-        for count, name in enumerate((*inventory.machines, *heard_of), 1):
-            pieces.append(json.dumps(self._machine(name, inventory.machines.get(name)), ensure_ascii=False))
-            if count % _SLICE == 0:
-                await asyncio.sleep(0)  # datagrams are answered in between
-        return json_bytes(f'{{"machines": [{", ".join(pieces)}]}}\n'.encode())
-
-    async def machine(self, asked: Asked) -> web.StreamResponse:
-        """One machine by its name or a MAC, with its events, oldest first."""
-        text = asked.found.args[0]
-        machine, mac = named(asked.snapshot.inventory, text)
-        name = machine.name if machine else mac
-        events = self._journal.events(name) if name else ()
-        if machine is None and not events:
-            refuse(404, f"There is no machine {text[:80]!r} in the inventory, and none was heard of.")
-        return json_reply({**self._machine(name, machine), "events": [as_dict(event) for event in events]})
 
     async def events(self, asked: Asked) -> web.StreamResponse:
         """Events as they happen; `Last-Event-ID` (or ?after=) replays what was missed, as far as it is still known."""
@@ -163,19 +139,6 @@ class Api:
         names = tuple(self._journal.machines())
         events = (e for name in names for e in self._journal.events(name) if e.time > after and wanted(e))
         return sorted(heapq.nlargest(MAX_REPLAY, events, key=lambda e: e.time), key=lambda e: e.time)
-
-    def _machine(self, name: str, machine: Machine | None) -> dict[str, Any]:
-        events = self._journal.events(name)
-        last = next((event for event in reversed(events) if event.kind in _STAGES), None)
-        return {
-            "name": name,
-            "listed": machine is not None,
-            "macs": list(machine.macs) if machine else [name],
-            "uuid": str(machine.uuid) if machine and machine.uuid else None,
-            "serial": machine.serial if machine else None,
-            "profile": machine.profile_name if machine else None,
-            "last": as_dict(last) if last else None,
-        }
 
 
 def _filter(asked: Asked) -> Callable[[Event], bool]:

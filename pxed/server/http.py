@@ -20,12 +20,15 @@ from pxed.boot.delivery import OEM_SUFFIX
 from pxed.events import Emit, Event, Kind, Level, Value
 from pxed.inventory.model import Inventory
 from pxed.server.api import Api, Journal, Subscribe
+from pxed.server.api_machines import MachinePages, machine_handlers
+from pxed.server.auth import Auth
 from pxed.server.bootpages import BootPages
 from pxed.server.callers import Caller, ClientMap, caller_of, named
 from pxed.server.downloads import Downloads
 from pxed.server.firstboot import FirstBootError, FirstBoots
 from pxed.server.happenings import refused
 from pxed.server.live import Live
+from pxed.server.orders import Idle, Machines
 from pxed.server.releases import Releases
 from pxed.server.replies import Asked, HttpRefusalError, text_reply
 from pxed.server.routes import Found, Refusal, Route, route
@@ -40,6 +43,7 @@ IDLE_SECONDS = 75.0
 _LOG = logging.getLogger(__name__)
 # Under these paths an error means that a machine does not boot: somebody should act on it.
 _MACHINE_ROUTES = frozenset({Route.BOOT, Route.LOADER, Route.IMAGE, Route.IGNITION, Route.ARCHIVE, Route.REPORT})
+_NOT_LET_IN = frozenset({401, 429})
 _NAMING_ROUTES = frozenset({Route.IGNITION, Route.ARCHIVE, Route.REPORT})
 
 Handler = Callable[[Asked], Awaitable[web.StreamResponse]]
@@ -59,6 +63,8 @@ class HttpServer:
         *,
         journal: Journal,
         subscribe: Subscribe,
+        machines: Machines | None = None,
+        auth: Auth | None = None,
     ) -> None:
         self._live = live
         self._emit = emit
@@ -67,6 +73,7 @@ class HttpServer:
         downloads = Downloads(library, releases, emit)
         boots = BootPages(emit, clients, self.first_boots, releases)
         self._api = Api(journal, subscribe)
+        pages = MachinePages(journal, machines or Idle(), auth or Auth(), emit)
         self._handlers: dict[Route, Handler] = {
             Route.BOOT: boots.boot,
             Route.AUTOEXEC: boots.entry,
@@ -78,9 +85,8 @@ class HttpServer:
             Route.MIRROR: downloads.mirror,
             Route.HEALTH: self._api.health,
             Route.INDEX: self._api.index,
-            Route.MACHINES: self._api.machines,
-            Route.MACHINE: self._api.machine,
             Route.EVENTS: self._api.events,
+            **machine_handlers(pages),
         }
         self._server: _Server | None = None
         self._listeners: list[asyncio.Server] = []
@@ -164,7 +170,8 @@ class HttpServer:
     def _refuse(
         self, request: web.BaseRequest, caller: Caller, refusal: HttpRefusalError, found: Found | None
     ) -> web.StreamResponse:
-        serious = refusal.status >= 500 or (found is not None and found.route in _MACHINE_ROUTES)
+        booting = found is not None and found.route in _MACHINE_ROUTES
+        serious = booting or refusal.status >= 500 or refusal.status in _NOT_LET_IN
         level = Level.WARNING if serious else Level.DEBUG
         self._emit(
             refused(caller, request.method, request.raw_path, status=refusal.status, sentence=str(refusal), level=level)

@@ -18,6 +18,7 @@ from pxed.inventory.loader import load, located
 from pxed.inventory.lookup import Match
 from pxed.inventory.model import Inventory
 from pxed.inventory.profile import NAMING_FILES
+from pxed.server.apitoken import token_problems
 from pxed.server.live import Snapshot
 
 
@@ -34,7 +35,7 @@ def load_snapshot(
     problems = [*command_line_problems(inventory), *profile_findings(inventory, versions)]
     configs, found = read_configs(inventory, Path.read_bytes, FilesDir)
     checker = Checker(inventory, configs.maker, _inspector(inventory, versions), known)
-    problems += [*found, *checker.profiles()]
+    problems += [*found, *checker.profiles(), *token_problems(inventory)]
     machines = checker.machines()
     for machine in machines[:at_once]:
         problems += checker.machine(machine)

@@ -33,6 +33,12 @@ class Route(StrEnum):
     MACHINES = "machines"
     MACHINE = "machine"
     EVENTS = "events"
+    BOOTS = "boots"
+    ALERTS = "alerts"
+    INSTALL = "install"  # this and the next three change what a machine does: they need the token
+    LOCAL = "local"
+    RESET = "reset"
+    NEXT = "next"
     INDEX = "index"
 
 
@@ -67,6 +73,12 @@ _TABLE: tuple[tuple[tuple[str, ...], Route, tuple[str, ...]], ...] = (
     (("healthz",), Route.HEALTH, READ),
     (("api", "v1", "machines"), Route.MACHINES, READ),
     (("api", "v1", "machines", "*"), Route.MACHINE, READ),
+    (("api", "v1", "machines", "*", "install"), Route.INSTALL, POST),
+    (("api", "v1", "machines", "*", "local"), Route.LOCAL, POST),
+    (("api", "v1", "machines", "*", "reset"), Route.RESET, POST),
+    (("api", "v1", "machines", "*", "next"), Route.NEXT, POST),
+    (("api", "v1", "boots"), Route.BOOTS, READ),
+    (("api", "v1", "alerts"), Route.ALERTS, READ),
     (("api", "v1", "events"), Route.EVENTS, READ),
 )
 

@@ -15,9 +15,11 @@ from pxed.assets.mirror.index import load_index
 from pxed.events import Event, Kind
 from pxed.ignition.load import load_configs
 from pxed.inventory.loader import loads
+from pxed.server.auth import Auth
 from pxed.server.clients import Clients
 from pxed.server.http import HttpServer
 from pxed.server.live import Live, Snapshot
+from pxed.server.orders import Machines
 from pxed.server.releases import Arriving, Releases
 from pxed.status.journal import Journal
 
@@ -185,7 +187,12 @@ def snapshot(home: Path, port: int, unknown: str, text: str = INVENTORY) -> Snap
 
 @asynccontextmanager
 async def serving(
-    home: Path, unknown: str = "ignore", text: str = INVENTORY, arriving: Arriving = lambda image: ""
+    home: Path,
+    unknown: str = "ignore",
+    text: str = INVENTORY,
+    arriving: Arriving = lambda image: "",
+    machines: Machines | None = None,
+    auth: Auth | None = None,
 ) -> AsyncIterator[Site]:
     """A server that is gone afterwards, with all its connections."""
     write_files(home)
@@ -197,7 +204,17 @@ async def serving(
     clients = Clients(home / "no-arp-table")
     library = Library(live.snapshot.inventory.server.data_dir, packaged=())
     releases = Releases(live, home / "data", bus.emit, arriving)
-    server = HttpServer(live, library, releases, bus.emit, clients, journal=journal, subscribe=bus.subscribe)
+    server = HttpServer(
+        live,
+        library,
+        releases,
+        bus.emit,
+        clients,
+        journal=journal,
+        subscribe=bus.subscribe,
+        machines=machines,
+        auth=auth,
+    )
     await server.start([listener])
     site = Site(server, live, bus, clients, port, home, releases)
     try:

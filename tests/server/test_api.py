@@ -1,4 +1,4 @@
-"""/api/v1, /healthz and the index page."""
+"""/api/v1/events, /healthz and the index page."""
 
 from __future__ import annotations
 
@@ -69,43 +69,9 @@ async def test_the_index_leads_on(tmp_path: Path) -> None:
     async with serving(tmp_path) as site:
         answer = await site.ask("/")
         assert answer.headers["content-type"].startswith("text/html")
-        for target in ("/healthz", "/api/v1/machines", "/api/v1/events"):
+        for target in ("/healthz", "/api/v1/machines", "/api/v1/boots", "/api/v1/alerts", "/api/v1/events"):
             assert f'href="{target}"' in answer.text
             assert (await site.ask(target, "HEAD")).status == 200
-
-
-async def test_machines_are_listed_with_the_stage_they_reached_and_strangers_after_them(tmp_path: Path) -> None:
-    async with serving(tmp_path) as site:
-        site.bus.emit(event(text="gave the script"))
-        site.bus.emit(event(kind=Kind.TRANSFER, text="no stage"))
-        site.bus.emit(event("", STRANGER, kind=Kind.HELD))
-        machines = json.loads((await site.ask("/api/v1/machines")).body)["machines"]
-    assert [machine["name"] for machine in machines] == ["node1", "node2", "node3", "node4", STRANGER]
-    assert machines[0]["macs"] == [MAC1]
-    assert machines[0]["profile"] == "worker"
-    assert machines[0]["last"]["text"] == "gave the script"
-    assert machines[1]["last"] is None
-    assert (machines[4]["listed"], machines[4]["last"]["kind"]) == (False, "held")
-
-
-async def test_one_machine_comes_with_its_events_by_name_or_mac(tmp_path: Path) -> None:
-    async with serving(tmp_path) as site:
-        for text in ("first", "second"):
-            site.bus.emit(event(text=text))
-        site.bus.emit(event("", STRANGER))
-        for name in ("node1", MAC1, "52-54-00-00-00-01"):
-            machine = json.loads((await site.ask(f"/api/v1/machines/{name}")).body)
-            assert [e["text"] for e in machine["events"]] == ["first", "second"]
-        assert json.loads((await site.ask(f"/api/v1/machines/{STRANGER}")).body)["listed"] is False
-        for name in ("nobody", "02:00:00:00:00:98"):
-            assert (await site.ask(f"/api/v1/machines/{name}")).status == 404
-
-
-async def test_template_variables_are_not_shown(tmp_path: Path) -> None:
-    """They may hold secrets."""
-    async with serving(tmp_path) as site:
-        machine = json.loads((await site.ask("/api/v1/machines/node1")).body)
-    assert set(machine) == {"name", "listed", "macs", "uuid", "serial", "profile", "last", "events"}
 
 
 async def test_events_are_streamed_as_they_happen(tmp_path: Path) -> None:

@@ -33,6 +33,8 @@ from pxed.server.routes import Found, Refusal, Route, route
         ("/api/v1/machines/", Route.MACHINES, ()),
         ("/api/v1/machines/node1", Route.MACHINE, ("node1",)),
         ("/api/v1/events", Route.EVENTS, ()),
+        ("/api/v1/boots?machine=node1", Route.BOOTS, ()),
+        ("/api/v1/alerts", Route.ALERTS, ()),
     ],
 )
 def test_a_path_asks_for_a_page(target: str, expected: Route, args: tuple[str, ...]) -> None:
