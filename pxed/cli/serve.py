@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pxed.errors import ConfigError, HostError
 from pxed.events import Level
+from pxed.server.apitoken import api_token
 from pxed.server.app import Daemon
 from pxed.server.bus import Bus, LogWriter, as_journal, as_json, as_text
 from pxed.server.live import Snapshot
@@ -39,7 +40,8 @@ def run(config: Path, log_format: str, log_level: str) -> int:
 
 async def _serve(config: Path, snapshot: Snapshot, sockets: Sockets, log_format: str, level: Level) -> None:
     bus = Bus(Journal(), LogWriter(), _FORMATS[log_format], level)
-    await Daemon(config, snapshot, sockets, bus, manager(os.environ, os.getpid())).run()
+    told, credential = manager(os.environ, os.getpid()), api_token(os.environ)
+    await Daemon(config, snapshot, sockets, bus, told, credential=credential).run()
 
 
 def _fail(message: str, code: int) -> int:

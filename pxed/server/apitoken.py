@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from pxed.errors import Problem, PxedError
 from pxed.inventory.model import Inventory, Server
 
+CREDENTIALS = Path("/run/credentials")  # where systemd puts those of each unit, for its user alone
 CREDENTIAL = "api-token"  # in $CREDENTIALS_DIRECTORY (systemd.exec(5), LoadCredential=)
 LEAST = 20  # characters
 MOST = 4096  # bytes of the file
@@ -69,15 +70,21 @@ def parse_token(content: bytes, path: Path) -> str:
 def token_file(server: Server, credential: Path | None) -> TokenFile | None:
     """The inventory's file, else systemd's credential, else None."""
     if server.api_token_file is not None:
-        inside = credential is not None and server.api_token_file.parent == credential.parent
-        return TokenFile(server.api_token_file, private=not inside)
+        return TokenFile(server.api_token_file, private=not server.api_token_file.is_relative_to(CREDENTIALS))
     return TokenFile(credential, private=False) if credential is not None else None
 
 
-def token_problems(inventory: Inventory, credential: Path | None = None) -> Iterator[Problem]:
+def api_token(environment: Mapping[str, str]) -> Path | None:
+    """The credential of a service whose unit has one of this name; None outside of systemd."""
+    directory = environment.get("CREDENTIALS_DIRECTORY", "")
+    path = Path(directory) / CREDENTIAL
+    return path if directory and path.is_file() else None
+
+
+def token_problems(inventory: Inventory) -> Iterator[Problem]:
     """A warning for a file that cannot be used: all else works without it, so it stops no start."""
-    file = token_file(inventory.server, credential)
-    if inventory.server.api_token_file is None or file is None:
+    file = token_file(inventory.server, None)
+    if file is None:
         return
     try:
         file.read()

@@ -18,6 +18,7 @@ from pxed.boot.script import entry_script
 from pxed.dhcp.codes import BOOT_SERVER_PORT, SERVER_PORT
 from pxed.events import Event, Kind, Level
 from pxed.inventory.model import TftpSettings
+from pxed.server.auth import Auth
 from pxed.server.bus import Bus
 from pxed.server.callers import name_by_mac
 from pxed.server.checking import Checking
@@ -47,7 +48,16 @@ def _tftp_settings(tftp: TftpSettings) -> Settings:
 class Daemon:
     """One running pxed."""
 
-    def __init__(self, path: Path, snapshot: Snapshot, sockets: Sockets, bus: Bus, manager: Manager) -> None:
+    def __init__(
+        self,
+        path: Path,
+        snapshot: Snapshot,
+        sockets: Sockets,
+        bus: Bus,
+        manager: Manager,
+        *,
+        credential: Path | None = None,
+    ) -> None:
         server = snapshot.inventory.server
         self.live = Live(snapshot)
         self.interfaces = Interfaces(server)
@@ -79,6 +89,7 @@ class Daemon:
             self.clients,
             journal=bus.journal,
             subscribe=bus.subscribe,
+            auth=Auth(credential),
         )
 
     async def run(self) -> None:
