@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from pxed.inventory.draft import Draft, Listed
+from pxed.inventory.effective import bases, profiles_in_use
+from pxed.inventory.install_checks import FIELDS, Use, install_checks, unchecked, unseen_boots
 from pxed.inventory.messages import Complaint
 from pxed.inventory.model import Boot, FlatcarImage, Image, Profile
 from pxed.inventory.places import KeyPath
@@ -17,6 +19,7 @@ from pxed.inventory.selectors import Compiled
 
 Given = Mapping[str, Any]  # fields that the text sets, validated
 POLICIES = ("ignore", "hold")
+_RELEASE = ("channel", "version")  # of an installation: instead of an image
 
 
 def checks(draft: Draft, selectors: dict[int, Compiled]) -> Iterator[Complaint]:
@@ -40,6 +43,8 @@ def _all(draft: Draft, selectors: dict[int, Compiled]) -> Iterator[Complaint]:
         yield from _profile(draft, path, profile.given(), profile)
     yield from _groups(draft, selectors)
     yield from _machines(draft, selectors)
+    if draft.server is not None and draft.server.sees_no_boot:
+        yield from unseen_boots(dict(profiles_in_use(draft)))
 
 
 def _server(draft: Draft) -> Iterator[Complaint]:
@@ -103,16 +108,10 @@ def _profile(draft: Draft, path: KeyPath, given: Given, effective: Profile, of: 
         yield Complaint((*path, "image"), f"found {quote(given['image'])}, expected the name of an image{hint}")
     where, at_key = ((*path, "boot"), False) if "boot" in given else (path, True)
     if effective.image is None and effective.boot is not Boot.LOCAL:
-        yield Complaint(
-            where,
-            f"boots from {effective.boot}{of} but names no image, expected image: NAME or boot: local",
-            at_key,
-            absence=True,
-        )
-    if effective.boot is Boot.INSTALL and effective.install is None:
-        yield Complaint(
-            where, f"boot: install{of} needs install: {{disk: ...}}, which is missing", at_key, absence=True
-        )
+        what = f"boot: install{of}" if effective.boot is Boot.INSTALL else f"boots from {effective.boot}{of} but"
+        text = f"{what} names no image, expected image: NAME or boot: local"
+        yield Complaint(where, text, at_key, absence=True)
+    yield from install_checks(Use(path, given, effective, of), draft.installable, draft.image_names)
 
 
 def _sources(path: KeyPath, given: Given) -> Iterator[Complaint]:
@@ -123,6 +122,8 @@ def _sources(path: KeyPath, given: Given) -> Iterator[Complaint]:
         below, install = (*path, "install"), given["install"].given()
         yield from _one_of(below, install, CONFIG_FILES)
         yield from _files(below, install)
+        for name in _RELEASE if "image" in install else ():
+            yield from _one_of(below, install, ("image", name))
 
 
 def _one_of(path: KeyPath, given: Given, names: tuple[str, ...]) -> Iterator[Complaint]:
@@ -193,6 +194,11 @@ def _machines(draft: Draft, selectors: dict[int, Compiled]) -> Iterator[Complain
             )
         if entry.overrides:
             yield from _overrides(draft, ("machines", name), entry)
+        profile = draft.profiles.get(entry.profile or "")
+        wanted = entry.overrides.get("ignition_check", profile.ignition_check if profile else ())
+        if wanted:
+            known = {"serial": entry.serial, "uuid": entry.uuid, "asset": entry.asset_tag}
+            yield from unchecked(name, entry.profile or "of its group", wanted, known)
         if silent and entry.profile is None and not _could_match(entry, selectors):
             text = "has no profile, no group can match it and server.unknown is ignore: it will get no answer"
             yield Complaint(("machines", name), text, at_key=True, absence=True, warning=True)
@@ -201,25 +207,13 @@ def _machines(draft: Draft, selectors: dict[int, Compiled]) -> Iterator[Complain
 def _overrides(draft: Draft, path: KeyPath, entry: Listed) -> Iterator[Complaint]:
     """A machine's own fields, over each profile that it may get."""
     yield from _sources(path, entry.overrides)
-    if entry.overrides.keys().isdisjoint(("image", "boot", "install")):
+    if entry.overrides.keys().isdisjoint(FIELDS):
         return  # what _profile judges is the profile's own
-    names = [entry.profile] if entry.profile else _inherited(draft)
-    bases = [
-        (name, draft.profiles[name])
-        for name in names
-        if name in draft.profiles and ("profiles", name) not in draft.salvaged
-    ]
     found: dict[Complaint, None] = {}
-    for name, base in bases:
+    for name, base in bases(draft, entry):
         of = f" (with profile {name})"
         found.update(dict.fromkeys(_profile(draft, path, entry.overrides, with_overrides(base, entry.overrides), of)))
     yield from found
-
-
-def _inherited(draft: Draft) -> list[str]:
-    """Profiles that a machine without one of its own may get, in the order in which they are tried."""
-    names = [group.profile for group in draft.groups.values()]
-    return list(dict.fromkeys([*names, draft.server.unknown if draft.server else ""]))
 
 
 def _could_match(entry: Listed, selectors: dict[int, Compiled]) -> bool:

@@ -23,7 +23,7 @@ E = TypeVar("E", bound=Base)
 K = TypeVar("K")
 _NONE: Mapping[str, Any] = MappingProxyType({})
 
-OWN_FIELDS = frozenset({"mac", "uuid", "serial", "profile", "vars"})
+OWN_FIELDS = frozenset({"mac", "uuid", "serial", "asset_tag", "profile", "vars"})
 """What a machine's entry says of the machine; every other field overrides its profile."""
 
 
@@ -36,6 +36,7 @@ class Listed:
     serial: str | None
     profile: str | None
     vars: Mapping[str, Any]
+    asset_tag: str | None
     overrides: Mapping[str, Any]  # the profile fields that the machine sets itself
 
 
@@ -46,6 +47,7 @@ class Draft:
     base: Path
     server: Server | None = None
     images: dict[str, Image] = field(default_factory=dict)
+    installable: dict[str, Image] = field(default_factory=dict)  # images, and the releases that installations name
     profiles: dict[str, Profile] = field(default_factory=dict)
     groups: dict[int, Group] = field(default_factory=dict)
     machines: dict[str, Listed] = field(default_factory=dict)
@@ -92,7 +94,8 @@ def _whole(entry: E) -> E:
 def _listed(entry: MachineEntry) -> Listed:
     overriding = entry.model_fields_set - OWN_FIELDS
     overrides = {name: getattr(entry, name) for name in overriding} if overriding else _NONE
-    return Listed(entry.mac, entry.uuid, entry.serial, entry.profile, entry.vars or _NONE, overrides)
+    kept = entry.vars or _NONE
+    return Listed(entry.mac, entry.uuid, entry.serial, entry.profile, kept, entry.asset_tag, overrides)
 
 
 def _named(draft: Draft, model: type[E], data: dict[str, Any], section: str, kept: Callable[[E], K]) -> dict[str, K]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 from uuid import UUID
 
 from pydantic import (
@@ -24,7 +24,7 @@ from pxed.inventory.yamltext import Plain
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,17}")
 _TRUTH = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 _MIRROR_URL = re.compile(r"https?://[^\s?#\"<>{}/][^\s?#\"<>{}]*")
-_UNITS = {"m": 60, "h": 3600, "d": 86400}
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _Item = TypeVar("_Item")
 
 
@@ -138,8 +138,8 @@ def _ignition_url(value: str) -> str:
 
 def _disk(value: str) -> str:
     scalars.word(value)
-    if re.fullmatch(r"/dev/[^\"'\\]+", value) is None:
-        raise expected(value, "a block device such as /dev/sda or /dev/disk/by-id/...")
+    if value not in ("smallest", "largest") and re.fullmatch(r"/dev/[^\"'\\]+", value) is None:
+        raise expected(value, "a block device such as /dev/sda or /dev/disk/by-id/..., or smallest, or largest")
     return value
 
 
@@ -162,10 +162,25 @@ def _interval(value: Any) -> Any:
         return value
     if value == "off":
         return 0
-    found = re.fullmatch(r"([1-9][0-9]{0,5})([mhd])", value)
-    if not found:
+    seconds = _seconds(value)
+    if not seconds:
         raise expected(value, "off, or a time such as 30m, 6h or 1d")
-    return int(found[1]) * _UNITS[found[2]]
+    return seconds
+
+
+def _duration(value: Any) -> Any:
+    """Seconds, at least one."""
+    if not isinstance(value, str):
+        return value
+    seconds = _seconds(value)
+    if not seconds:
+        raise expected(value, "a time such as 30s, 15m or 1h")
+    return seconds
+
+
+def _seconds(text: str) -> int:
+    found = re.fullmatch(r"([1-9][0-9]{0,5})([smhd])", text)
+    return int(found[1]) * _UNITS[found[2]] if found else 0
 
 
 def _fingerprint(value: str) -> str:
@@ -230,6 +245,7 @@ Macs = Annotated[
 ]
 MachineUuid = Annotated[UUID, BeforeValidator(_uuid)]
 Serial = Annotated[str, AfterValidator(scalars.parse_serial), _SCALAR]
+AssetTag = Annotated[str, AfterValidator(scalars.parse_asset_tag), _SCALAR]
 Interfaces = Annotated[
     tuple[Annotated[str, AfterValidator(words.interface)], ...],
     BeforeValidator(_listed),
@@ -281,7 +297,16 @@ MirrorUrl = Annotated[str, AfterValidator(_mirror_url)]
 Interval = Annotated[
     int,
     BeforeValidator(_interval),
-    WithJsonSchema({"type": "string", "pattern": "^(off|[1-9][0-9]*[mhd])$", "default": "6h"}),
+    WithJsonSchema({"type": "string", "pattern": "^(off|[1-9][0-9]*[smhd])$", "default": "6h"}),
+]
+Duration = Annotated[
+    int, BeforeValidator(_duration), WithJsonSchema({"type": "string", "pattern": "^[1-9][0-9]{0,5}[smhd]$"})
+]
+Checks = Annotated[
+    tuple[Literal["address", "serial", "uuid", "asset"], ...],
+    BeforeValidator(_listed),
+    AfterValidator(_once),
+    _list_of({"enum": ["address", "serial", "uuid", "asset"]}),
 ]
 Fingerprint = Annotated[str, AfterValidator(_fingerprint)]
 Names = Annotated[tuple[Name, ...], BeforeValidator(_listed), AfterValidator(_once), _list_of(_WORD)]

@@ -17,11 +17,12 @@ from pxed.errors import ConfigError, Problem
 from pxed.inventory import indexes, selectors
 from pxed.inventory.checks import checks
 from pxed.inventory.draft import Draft, Listed, drafted
+from pxed.inventory.effective import profiles_in_use
 from pxed.inventory.messages import Complaint
 from pxed.inventory.model import Group, Inventory, Machine, Profile, Server
 from pxed.inventory.places import Marked, dotted, path_of
 from pxed.inventory.profile import named_files, with_overrides
-from pxed.inventory.unsupported import unsupported
+from pxed.inventory.targets import implied
 from pxed.inventory.yamltext import Faulty, read, read_marked
 
 
@@ -112,15 +113,16 @@ def _problem(complaint: Complaint, marked: Marked, path: Path) -> Problem:
 def _assembled(data: Any, path: Path) -> tuple[Draft, Inventory]:
     """The draft with all its complaints, and the inventory of what is valid."""
     draft = drafted(data, path.absolute().parent)
+    installing = (profile for _, profile in profiles_in_use(draft, "image", "boot", "install"))
+    draft.installable = draft.images | implied(installing, draft.images)
     compiled = {position: _compiled(group) for position, group in draft.groups.items()}
     draft.complaints += checks(draft, compiled)
-    draft.complaints += unsupported(draft)
     machines = {name: _machine(name, entry, draft.profiles) for name, entry in draft.machines.items()}
     built, clashes = indexes.build(machines.values(), tuple(compiled.values()))
     draft.complaints += [Complaint(clash.path, clash.message, see=clash.first) for clash in clashes]
     inventory = Inventory(
         server=draft.server or Server(),
-        images=draft.images,
+        images=draft.installable,
         profiles=draft.profiles,
         groups=tuple(draft.groups.values()),
         machines=machines,
@@ -140,7 +142,9 @@ def _machine(name: str, entry: Listed, profiles: Mapping[str, Profile]) -> Machi
     profile = profiles.get(entry.profile) if entry.profile is not None else None
     if profile is not None:
         profile = with_overrides(profile, entry.overrides)
-    return Machine(name, entry.macs, entry.uuid, entry.serial, entry.profile, profile, entry.overrides, entry.vars)
+    return Machine(
+        name, entry.macs, entry.uuid, entry.serial, entry.profile, profile, entry.overrides, entry.vars, entry.asset_tag
+    )
 
 
 def _sources(draft: Draft, path: Path) -> tuple[Path, ...]:

@@ -19,8 +19,10 @@ from pxed.errors import Problem
 from pxed.inventory import fields
 from pxed.inventory.fields import Base
 from pxed.inventory.indexes import Indexes
-from pxed.inventory.profile import Boot, Install, Opt43, Profile, Pxe
+from pxed.inventory.install import Install
+from pxed.inventory.profile import Boot, Opt43, Profile, Pxe
 from pxed.inventory.releases import FlatcarImage, MirrorSettings
+from pxed.inventory.tls import TlsSettings
 
 __all__ = [
     "LOADER_KEYS", "Boot", "DhcpMode", "Document", "FlatcarImage", "Group", "HttpSettings", "Image", "Install",
@@ -61,6 +63,7 @@ class HttpSettings(Base):
     """The HTTP server."""
 
     port: fields.Number = Field(8080, ge=1, le=65535, description="TCP port.")
+    tls: TlsSettings | None = Field(None, description="The HTTPS listener. Left out: there is none.")
 
 
 class Server(Base):
@@ -90,6 +93,16 @@ class Server(Base):
         description="File with the token that changes by the API need, relative to this file, readable by its owner "
         "only. Left out: systemd's credential api-token, or no changes.",
     )
+    script_only: fields.Truth = Field(
+        False,
+        description="Whether machines get secrets (configs and tokens) whose boot was not seen by DHCP: anybody who "
+        "asks for the script of a machine then gets what is that machine's.",
+    )
+    token_ttl: fields.Duration = Field(
+        15 * 60,
+        description="How long the secret in the URL of a config works.",
+        json_schema_extra={"default": "15m"},
+    )
     unknown: fields.Name = Field(
         "ignore",
         description="Machines that are not listed: ignore (silence), hold (a waiting screen) or the name of a profile.",
@@ -97,6 +110,11 @@ class Server(Base):
     loaders: dict[LoaderKey, fields.LoaderFile] = Field(
         {}, description="Boot loader files per kind of firmware, instead of the defaults."
     )
+
+    @property
+    def sees_no_boot(self) -> bool:
+        """Whether no boot can be seen by DHCP, though what is secret only goes to boots that were."""
+        return self.dhcp is DhcpMode.OFF and not self.script_only
 
 
 class Image(Base):
@@ -134,6 +152,9 @@ class MachineEntry(Profile):
     mac: fields.Macs = Field((), description="MAC addresses of its interfaces, in any common spelling.")
     uuid: fields.MachineUuid | None = Field(None, description="SMBIOS UUID, in either byte order.")
     serial: fields.Serial | None = Field(None, description="SMBIOS serial number.")
+    asset_tag: fields.AssetTag | None = Field(
+        None, description="SMBIOS asset tag of the chassis, for ignition_check; no machine is found by it."
+    )
     profile: fields.Name | None = Field(
         None, description="Name of its profile. Left out: the first group that matches."
     )
@@ -166,6 +187,7 @@ class Machine:
     )  # with its own overrides applied, the shared object when it has none; None: no profile of its own
     overrides: Mapping[str, Any]
     vars: Mapping[str, Any]
+    asset_tag: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

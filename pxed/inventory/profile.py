@@ -11,6 +11,7 @@ from pydantic import Field
 
 from pxed.inventory import fields
 from pxed.inventory.fields import Base
+from pxed.inventory.install import Install
 
 
 class Boot(StrEnum):
@@ -19,6 +20,9 @@ class Boot(StrEnum):
     MEMORY = "memory"
     INSTALL = "install"
     LOCAL = "local"
+
+
+Access = Literal["open", "token", "once"]
 
 
 class Opt43(StrEnum):
@@ -37,21 +41,6 @@ class Pxe(Base):
         description="PXE vendor options in the offer: auto (as the client's firmware needs them), none, or bypass "
         "(06 01 08: take the boot file of the offer, do not ask port 4011).",
     )
-
-
-class Install(Base):
-    """An installation to disk."""
-
-    disk: fields.Disk = Field(
-        description="The disk that is overwritten. A path below /dev/disk/by-id stays the same over reboots."
-    )
-    butane: fields.Template | None = Field(
-        None, description="Butane config of the installed system, relative to this file."
-    )
-    ignition: fields.Template | None = Field(
-        None, description="Ignition config of the installed system, relative to this file."
-    )
-    reboot: fields.Truth = Field(True, description="Reboot when the installation is complete.")
 
 
 class Profile(Base):
@@ -111,11 +100,29 @@ class Profile(Base):
     ignition_delivery: Literal["url", "embedded"] = Field(
         "url", description="url (the initramfs fetches the config) or embedded (it is part of an initrd)."
     )
-    ignition_access: Literal["open", "token", "once"] = Field(
-        "open",
-        description="Who may fetch the config: open (anybody), token (a secret in the URL), once (it works one time).",
+    ignition_access: Access | None = Field(
+        None,
+        description="Who may fetch the config: open (anybody), token (a secret in the URL), once (it works one time). "
+        "Left out: once where pxed makes the config, else open.",
+    )
+    ignition_check: fields.Checks = Field(
+        (),
+        description="What else must be the machine's for it to get its config: address (that of its boot), serial, "
+        "uuid, asset (as the inventory has them).",
+    )
+    report: fields.Truth = Field(
+        False, description="Whether the machine reports to pxed that it runs; pxed puts a unit for it into the config."
+    )
+    report_within: fields.Duration = Field(
+        15 * 60,
+        description="How long a boot may take to report, before it is shown as one that did not.",
+        json_schema_extra={"default": "15m"},
     )
     install: Install | None = Field(None, description="What boot: install does.")
+    local: Literal["script", "silent"] = Field(
+        "script",
+        description="How a machine is sent to its disk: by iPXE's script, or by no answer to its DHCP at all (silent).",
+    )
     loader: fields.LoaderFile | None = Field(
         None, description="Boot loader file instead of the architecture's default: ipxe.efi."
     )
@@ -124,6 +131,25 @@ class Profile(Base):
     def config(self) -> Path | str | None:
         """The source of its Ignition config: a file or a URL; None for none."""
         return self.butane or self.ignition or self.ignition_url
+
+    @property
+    def installation(self) -> Install:
+        """What boot: install does: every field has a default."""
+        return self.install or _PLAIN
+
+
+_PLAIN = Install()
+
+
+def access_of(profile: Profile) -> Access:
+    """Who may fetch a profile's config: as it says, else once where pxed makes one, that of an installation too.
+
+    Configs hold passwords and keys; what another server hands out is not pxed's to guard.
+    """
+    if profile.ignition_access is not None:
+        return profile.ignition_access
+    made = profile.butane or profile.ignition or profile.ignition_base or profile.boot is Boot.INSTALL
+    return "once" if made else "open"
 
 
 # A profile names one of these. A machine that overrides one of them thereby drops the profile's.
@@ -140,8 +166,15 @@ def named_files(given: Mapping[str, Any]) -> dict[tuple[str, ...], Path]:
 
 
 def with_overrides(profile: Profile, overrides: Mapping[str, object]) -> Profile:
-    """The profile with validated values of some of its fields replaced; the same object when there are none."""
+    """The profile with validated values of some of its fields replaced, and those of `install` one by one.
+
+    The same object when there are none.
+    """
     if not overrides:
         return profile
     dropped = dict.fromkeys(CONFIG_SOURCES) if any(source in overrides for source in CONFIG_SOURCES) else {}
-    return profile.model_copy(update={**dropped, **overrides})
+    update = {**dropped, **overrides}
+    install = overrides.get("install")
+    if isinstance(install, Install) and profile.install is not None:
+        update["install"] = install.over(profile.install)
+    return profile.model_copy(update=update)

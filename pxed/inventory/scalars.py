@@ -24,6 +24,9 @@ PLACEHOLDER_SERIALS = frozenset({
     "", "0", "none", "not specified", "not applicable", "not available", "n/a", "default string", "unknown",
     "system serial number", "chassis serial number", "to be filled by o.e.m.", "to be filled by o.e.m", "0123456789",
 })  # fmt: skip
+_PLACEHOLDER_ASSETS = frozenset(
+    {"no asset tag", "no asset information", "asset tag", "asset-1234567890", "chassis asset tag"}
+)
 
 
 def quote(value: object, limit: int = 60) -> str:
@@ -95,6 +98,20 @@ def parse_serial(text: str) -> str:
     single_line(text)
     if not serial_key(text):
         raise expected(text, "the serial number of one machine: many machines carry this placeholder")
+    return text.strip()
+
+
+def asset_key(text: str) -> str:
+    """The form in which asset tags are compared, as serial_key; "" for a vendor's placeholder."""
+    key = serial_key(text)
+    return "" if key in _PLACEHOLDER_ASSETS else key
+
+
+def parse_asset_tag(text: str) -> str:
+    """An asset tag that tells one machine from another."""
+    single_line(text)
+    if not asset_key(text):
+        raise expected(text, "the asset tag of one machine: many machines carry this placeholder")
     return text.strip()
 
 

@@ -147,11 +147,6 @@ FAULTS = [
     ("a mirror without a host", "server: {mirror: {url: ▶https:///x}}", "server.mirror.url", "an http or https URL such as"),
     ("an interval without a unit", "server: {mirror: {interval: ▶6}}", "server.mirror.interval", "off, or a time such as 30m, 6h or 1d"),
     ("a fingerprint that is a key id", "server: {mirror: {fingerprint: ▶E25D9AED0593B34A}}", "server.mirror.fingerprint", "40 hexadecimal digits"),
-    # not supported yet
-    ("access by token", "profiles: {p: {boot: local, ignition_access: ▶token}}", "profiles.p.ignition_access", "not supported yet: use open"),
-    ("access once", "profiles: {p: {boot: local, ignition_access: ▶once}}", "profiles.p.ignition_access", "not supported yet: use open"),
-    ("state in PostgreSQL", "server: {state: ▶postgresql://u@h/pxed}", "server.state", "PostgreSQL is not supported yet: use sqlite"),
-    ("a disk to install to", "profiles: {p: {boot: local, install: ▶{disk: /dev/sda}}}", "profiles.p.install", "installing to disk is not supported yet"),
 ]  # fmt: skip
 
 
@@ -167,29 +162,6 @@ def test_a_fault_names_its_place_its_key_and_what_was_expected(text: str, key: s
 
 def test_the_ids_of_the_table_are_unique() -> None:
     assert len({fault[0] for fault in FAULTS}) == len(FAULTS)
-
-
-def test_installing_needs_an_image_and_what_to_install_and_is_not_supported_yet() -> None:
-    found = problems("profiles: {p: {boot: install}}")
-    assert [problem.message for problem in found] == [
-        "boots from install but names no image, expected image: NAME or boot: local",
-        "boot: install needs install: {disk: ...}, which is missing",
-        "installing to disk is not supported yet: use boot: memory or boot: local",
-    ]
-    assert {problem.key for problem in found} == {"profiles.p.boot"}
-
-
-def test_install_wants_a_disk_and_one_config() -> None:
-    text = "profiles: {p: {boot: local, install: {disk: sda, butane: /etc/passwd, ignition: /etc/passwd}}}"
-    messages = " | ".join(problem.message for problem in problems(text))
-    assert 'found "sda", expected a block device' in messages
-    text = "profiles: {p: {boot: local, install: {disk: /dev/sda, butane: /etc/passwd, ignition: /etc/passwd}}}"
-    assert "found ignition beside butane, expected one of butane, ignition" in [
-        problem.message for problem in problems(text)
-    ]
-    assert "profiles.p.install.disk" in [
-        problem.key for problem in problems("profiles: {p: {boot: local, install: {}}}")
-    ]
 
 
 def test_a_release_beside_files_is_refused() -> None:
@@ -237,13 +209,6 @@ def test_a_broken_entry_is_known_by_name_and_blamed_for_nothing_that_its_fault_h
     assert [problem.key for problem in found] == ["images.a.kernel", "profiles.p.boot", "machines.m.mac"]
 
 
-def test_the_example_of_the_design_is_valid_but_for_what_is_not_supported_yet(tmp_path: Path) -> None:
+def test_the_example_of_the_design_is_valid(tmp_path: Path) -> None:
     (tmp_path / "worker.bu").write_text("variant: flatcar\n")
-    found = problems((Path(__file__).parent / "design.yaml").read_text(), tmp_path / "pxed.yaml")
-    assert {problem.key for problem in found} == {
-        "profiles.worker.ignition_access",
-        "profiles.installer.boot", "profiles.installer.install",
-    }  # fmt: skip
-    assert all(
-        "is not supported yet" in problem.message or "are not supported yet" in problem.message for problem in found
-    )
+    assert problems((Path(__file__).parent / "design.yaml").read_text(), tmp_path / "pxed.yaml") == []
