@@ -12,12 +12,25 @@ from types import FrameType
 import pytest
 
 _NET_TOOLS = ("ip", "setpriv", "dnsmasq")
-_E2E_TOOLS = (*_NET_TOOLS, "qemu-system-x86_64", "tcpdump", "apt-get")
+_E2E_TOOLS = (
+    *_NET_TOOLS,
+    "qemu-system-x86_64",
+    "tcpdump",
+    "apt-get",
+    "wget",
+    "udevadm",
+    "grub-mkimage",
+    "mformat",
+    "sfdisk",
+)
 _E2E_FILES = (
     "/usr/share/OVMF/OVMF_CODE_4M.fd",
     "/usr/lib/ipxe/undionly.kpxe",
     "/usr/lib/ipxe/snponly.efi",
     "/bin/busybox",
+    "/lib/systemd/systemd",
+    "/usr/lib/grub/i386-pc/boot.img",
+    "/usr/lib/grub/x86_64-efi/kernel.img",
     "/usr/lib/dracut/modules.d/30ignition/ignition",
 )
 

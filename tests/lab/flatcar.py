@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import functools
 import gzip
-import hashlib
 import re
 import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.lab.cache import cached
 from tests.lab.initrd import Entry, archive, load_order
 from tests.lab.kernel import Kernel, kernel
-from tests.lab.process import CACHE, LabError, run
+from tests.lab.process import LabError, run
 
 KERNEL = "flatcar_production_pxe.vmlinuz"
 CPIO = "flatcar_production_pxe_image.cpio.gz"
@@ -100,19 +100,16 @@ def tree(entries: Iterable[Entry], directories: Iterable[str] = ()) -> list[Entr
 def _system() -> bytes:
     """The initramfs but for the release's own file, compressed; kept in the cache by what went into it."""
     raw = archive(tree(_entries(kernel()), _DIRECTORIES))
-    path = CACHE / f"flatcar-{hashlib.sha256(raw).hexdigest()[:16]}.cpio.gz"
-    if not path.exists():
-        for old in CACHE.glob("flatcar-*.cpio.gz"):
-            old.unlink(missing_ok=True)
-        scratch = path.with_suffix(".new")
-        scratch.write_bytes(gzip.compress(raw, compresslevel=6, mtime=0))
-        scratch.replace(path)
-    return path.read_bytes()
+    return cached("flatcar", raw, ".cpio.gz", lambda: gzip.compress(raw, compresslevel=6, mtime=0)).read_bytes()
 
 
-def release(version: str) -> Release:
-    """The stand-in of this version. It prints its version when it boots."""
-    CACHE.mkdir(parents=True, exist_ok=True)
-    own = Entry("usr/lib/os-release", stat.S_IFREG | 0o644, f"ID=flatcar\nVERSION={version}\n".encode())
-    # A second archive after the first one: the kernel reads one after the other (initramfs buffer format).
-    return Release(version, kernel().image, _system() + gzip.compress(archive(tree([own])), mtime=0))
+def os_release(version: str) -> bytes:
+    """An archive with nothing but the release's own name, compressed."""
+    text = f"ID=flatcar\nVERSION={version}\nVERSION_ID={version}\n"
+    return gzip.compress(archive(tree([Entry("usr/lib/os-release", stat.S_IFREG | 0o644, text.encode())])), mtime=0)
+
+
+def release(version: str, *more: bytes) -> Release:
+    """The stand-in of this version. It prints its version when it boots. `more`: archives with further files."""
+    # One archive after another: the kernel reads them all (initramfs buffer format).
+    return Release(version, kernel().image, b"".join([_system(), *more, os_release(version)]))

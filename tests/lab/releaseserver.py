@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tests.lab import flatcar
+from tests.lab import diskimage, flatcar, livesystem
 from tests.lab.netns import DHCP_ADDRESS, Network
 from tests.lab.process import LabError, running
 from tests.releases.__main__ import key_of
@@ -35,15 +35,20 @@ def settings(root: Path) -> dict[str, Any]:
     return {"url": url, "key": str(root / "key.asc"), "fingerprint": key.fingerprint, "interval": "off"}
 
 
-def publish(root: Path, version: str) -> Path:
-    """Sign the stand-in of this version and make it the current one. Gives its directory."""
-    made = flatcar.release(version)
-    return Tree(root, key_of(root)).publish(CHANNEL, ARCH, version, kernel=made.kernel, initrd=made.cpio)
+def publish(root: Path, version: str, *, installs: bool = False) -> Path:
+    """Sign the stand-in of this version and make it the current one. Gives its directory.
+
+    `installs`: it starts systemd after Ignition, has flatcar-install, and an installation image.
+    """
+    made = flatcar.release(version, *([livesystem.build()] if installs else []))
+    image = diskimage.build(version) if installs else None
+    releases = Tree(root, key_of(root))
+    return releases.publish(CHANNEL, ARCH, version, kernel=made.kernel, initrd=made.cpio, install_image=image)
 
 
-def tamper(release: Path) -> None:
-    """Change one byte of the initrd of a release that has been signed."""
-    path = release / flatcar.CPIO
+def tamper(release: Path, name: str = flatcar.CPIO) -> None:
+    """Change one byte of a file of a release that has been signed: of the initrd, unless another is named."""
+    path = release / name
     raw = bytearray(path.read_bytes())
     raw[len(raw) // 2] ^= 1
     path.write_bytes(raw)

@@ -1,4 +1,4 @@
-"""Diskless virtual machines with real firmware.
+"""Virtual machines with real firmware, without disks unless they are given some.
 
 KVM is never used: there are hosts whose /dev/kvm opens and then hangs the guest. TCG boots a machine in seconds.
 """
@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-from tests.lab import guest
+from tests.lab import disks, guest
 from tests.lab.netns import Network
 from tests.lab.process import LabError, Program, spawn
 from tests.lab.tail import Tail
@@ -47,6 +48,7 @@ class Guest:
     firmware: Firmware
     number: int = 0
     memory: int = field(default=0)  # MiB; 0: what its firmware needs
+    disks: tuple[int, ...] = ()  # GiB; a machine with a disk starts again when it resets itself
 
     @property
     def mac(self) -> str:
@@ -84,7 +86,7 @@ def tap(machine: Guest) -> str:
     return f"tap,id=net,ifname=tap{machine.number},script=no,downscript=no"
 
 
-def command(machine: Guest, directory: Path, netdev: str) -> list[str]:
+def command(machine: Guest, directory: Path, netdev: str, monitor: Path | None = None) -> list[str]:
     """QEMU's command line. An empty romfile= leaves OVMF its own PXE client; with the ROM, iPXE would be the client."""
     rom = "" if machine.firmware is Firmware.BIOS else ",romfile="
     argv = [
@@ -98,7 +100,8 @@ def command(machine: Guest, directory: Path, netdev: str) -> list[str]:
         "-m",
         str(machine.megabytes),
     ]
-    argv += ["-nodefaults", "-display", "none", "-monitor", "none", "-no-reboot"]
+    argv += ["-nodefaults", "-display", "none", *(disks.monitor(monitor) if monitor else ["-monitor", "none"])]
+    argv += disks.arguments(directory, machine.name, machine.serial, machine.disks) if machine.disks else ["-no-reboot"]
     argv += _firmware(machine, directory)
     argv += ["-uuid", machine.uuid, "-smbios", f"type=1,serial={machine.serial},manufacturer=pxed,product=laboratory"]
     argv += ["-object", "rng-random,id=rng,filename=/dev/urandom", "-device", "virtio-rng-pci,rng=rng"]
@@ -117,8 +120,9 @@ def _last_word(line: str) -> str | None:
 class Vm:
     """A running machine: its serial console is followed while it boots."""
 
-    def __init__(self, machine: Guest, program: Program, console: Path) -> None:
+    def __init__(self, machine: Guest, program: Program, console: Path, monitor: Path | None = None) -> None:
         self.machine = machine
+        self._monitor = monitor
         self.program = program
         self.console = Tail(console, program.alive)
         self.started = time.monotonic()
@@ -132,6 +136,19 @@ class Vm:
         """Whether the console shows `text` within `timeout` seconds."""
         return self.console.wait(lambda line: True if text in line else None, timeout) is not None
 
+    def wait_line(self, text: str, timeout: float, start: int = 0) -> int:
+        """The number of the line after the first one from `start` on that has `text` in it: from where to read on.
+
+        0 if there is none within `timeout` seconds.
+        """
+        self.console.wait(lambda line: True if text in line else None, timeout, start)
+        return next((at + 1 for at, line in enumerate(self.console.lines) if at >= start and text in line), 0)
+
+    def reset(self) -> None:
+        """Press its reset button."""
+        assert self._monitor is not None, "only a machine with a disk starts again"
+        disks.reset(self._monitor)
+
     def wait_done(self, timeout: float) -> guest.Printout:
         """Until the machine has printed all and switched itself off, or its firmware has given up, or time is up."""
         if self.console.wait(_last_word, timeout) == "done":
@@ -144,22 +161,26 @@ class Vm:
         return not self.program.alive() or any(_last_word(line) == "given up" for line in self.console.lines)
 
 
-def switch_on(machine: Guest, network: Network, directory: Path, netdev: str = "") -> Vm:
+def switch_on(machine: Guest, network: Network, directory: Path, netdev: str = "", monitor: Path | None = None) -> Vm:
     """Start the machine; its console goes to `directory`/NAME.serial."""
     console = directory / f"{machine.name}.serial"
     console.touch()
-    argv = command(machine, directory, netdev or tap(machine))
+    argv = command(machine, directory, netdev or tap(machine), monitor)
     program = spawn(argv, log=directory / f"{machine.name}.qemu", namespace=network.switch, name=machine.name)
     if program.wait(0.2) is not None:
         raise LabError(f"QEMU did not start {machine.name}:\n{program.output.end()}")
-    return Vm(machine, program, console)
+    return Vm(machine, program, console, monitor)
 
 
 @contextlib.contextmanager
 def booting(machine: Guest, network: Network, directory: Path, netdev: str = "") -> Iterator[Vm]:
     """The machine for the length of the block; killed at its end if it still runs."""
-    vm = switch_on(machine, network, directory, netdev)
-    try:
+    with contextlib.ExitStack() as stack:
+        monitor = None
+        if machine.disks:  # below /tmp, for a unix socket's path has 107 bytes at most
+            monitor = (
+                Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pxed-qemu-", dir="/tmp"))) / "monitor"
+            )
+        vm = switch_on(machine, network, directory, netdev, monitor)
+        stack.callback(vm.program.stop)
         yield vm
-    finally:
-        vm.program.stop()
