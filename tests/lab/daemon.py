@@ -67,8 +67,8 @@ def _fits(event: Happening, kind: str, machine: str) -> bool:
     return (not kind or event["kind"] == kind) and (not machine or event.get("machine") == machine)
 
 
-def start(network: Network, config: Path, directory: Path, *, outlive: bool = False) -> Daemon:
-    """Start it and wait until it is ready; its log goes to `directory`/pxed.log."""
+def start(network: Network, config: Path, directory: Path, *, outlive: bool = False, log: str = "pxed.log") -> Daemon:
+    """Start it and wait until it is ready; its log goes to `directory`/`log`."""
     argv = [
         str(PXED),
         "serve",
@@ -79,9 +79,7 @@ def start(network: Network, config: Path, directory: Path, *, outlive: bool = Fa
         "--log-level",
         "debug",
     ]
-    daemon = Daemon(
-        spawn(argv, log=directory / "pxed.log", namespace=network.pxe, name="pxed", outlive=outlive), config
-    )
+    daemon = Daemon(spawn(argv, log=directory / log, namespace=network.pxe, name="pxed", outlive=outlive), config)
     try:
         daemon.wait("ready", timeout=30)
     except LabError as error:

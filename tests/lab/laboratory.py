@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import signal
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -41,6 +42,18 @@ class Lab:
         if program.output.wait(lambda line: line if line == "ready" else None, timeout=10) is None:
             raise process.LabError(f"the frame filter did not start:\n{program.output.end()}")
         return plainrom.netdev(Path(ends))
+
+    def crash(self) -> None:
+        """Kill pxed: it gets to do nothing more."""
+        self.daemon.program.signal(signal.SIGKILL)
+        self.daemon.program.wait(10)
+
+    def restart(self) -> None:
+        """Start pxed again after a crash. Its log begins anew, in a file of its own."""
+        number = len(list(self.directory.glob("pxed*.log"))) + 1
+        again = daemon.start(self.network, self.daemon.config, self.directory, log=f"pxed{number}.log")
+        self._stack.callback(again.program.stop, 15)
+        self.daemon = again
 
     def finish(self, machine: vm.Vm, timeout: float = BOOT_TIMEOUT) -> Printout:
         """The print-out of a machine that booted, reported and switched itself off; else LabError with the story."""
