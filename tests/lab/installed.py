@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from tests.lab import guest
 
@@ -34,18 +34,21 @@ class Installed:
 
 def read(lines: Iterable[str]) -> list[Installed]:
     """The boots from the disk, in order."""
-    boots: list[Installed] = []
+    boots: list[dict[str, str]] = []
     for name, value in filter(None, map(guest.said, lines)):
         if name == "installed-system":
-            boots.append(Installed(value))
-        elif boots and name.startswith("installed-"):
-            boots[-1] = _with(boots[-1], name.removeprefix("installed-"), value)
-    return boots
+            boots.append({})
+        if boots:
+            boots[-1][name.removeprefix("installed-")] = value
+    return [_boot(facts) for facts in boots]
 
 
-def _with(boot: Installed, name: str, value: str) -> Installed:
-    if name == "config":
-        return replace(boot, config=base64.b64decode(value))
-    if name == "ready":
-        return replace(boot, ready=True)
-    return replace(boot, **{name: value}) if name in ("firmware", "digest", "mode") else boot
+def _boot(facts: dict[str, str]) -> Installed:
+    return Installed(
+        version=facts["system"],
+        firmware=facts.get("firmware", ""),
+        digest=facts.get("digest", ""),
+        mode=facts.get("mode", ""),
+        config=base64.b64decode(facts["config"]) if "config" in facts else None,
+        ready="ready" in facts,
+    )

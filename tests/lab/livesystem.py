@@ -45,6 +45,8 @@ _WANTED = {
     "sockets.target": tuple(name for name in _SERVICES if name.endswith(".socket")),
 }
 _RULES = ("50-udev-default", "60-block", "60-persistent-storage", "99-systemd")
+# Debian's unit brings up every device there is, which takes an emulated processor seconds: only disks matter here.
+_COLDPLUG = b"[Service]\nExecStart=\nExecStart=udevadm trigger --subsystem-match=block --settle\n"
 _LINKS = {
     "usr/lib/systemd/systemd-udevd": "/usr/bin/udevadm",
     "usr/lib/systemd/system/default.target": "multi-user.target",
@@ -80,6 +82,7 @@ def _units() -> Iterator[Entry]:
     for target, names in _WANTED.items():
         for name in names:
             yield Entry(f"{home}/{target}.wants/{name}", stat.S_IFLNK | 0o777, f"../{name}".encode())
+    yield Entry(f"{home}/systemd-udev-trigger.service.d/disks.conf", stat.S_IFREG | 0o644, _COLDPLUG)
     for name in _RULES:
         yield _file(f"usr/lib/udev/rules.d/{name}.rules", Path("/usr/lib/udev/rules.d", f"{name}.rules"))
 
