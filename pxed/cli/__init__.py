@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from pxed.cli.images import app as images
+from pxed.cli.machines import app as machines
 from pxed.cli.options import DEFAULT_CONFIG, AsJson, Config
 from pxed.cli.pflags import ButaneCommand
 
@@ -21,6 +22,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(images, name="images", help="The mirror of Flatcar releases.")
+app.add_typer(machines, name="machines", help="Where machines stand, and orders to install, through the daemon.")
 
 
 @app.command()

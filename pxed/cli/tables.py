@@ -8,6 +8,11 @@ from collections.abc import Iterable, Sequence
 MANY = 500  # rows; rich takes a millisecond for each
 
 
+def plain(text: str) -> str:
+    """Text of machines and peers as a terminal may have it: a file's name can hold anything."""
+    return "".join(character if character.isprintable() else "?" for character in text)
+
+
 def print_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Print rows under their heads, to standard output."""
     lines = [tuple(heads), *map(tuple, rows)]
