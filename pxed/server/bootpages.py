@@ -18,6 +18,7 @@ from pxed.ignition.config import IgnitionError
 from pxed.ignition.document import Config, newer_than, supported_spec
 from pxed.inventory.lookup import Identity, Match, Unmatched, resolve
 from pxed.inventory.model import Machine
+from pxed.server.bodies import read_body
 from pxed.server.callers import Caller, ClientMap, identity_of, named
 from pxed.server.firstboot import FirstBootError, FirstBoots
 from pxed.server.happenings import happened, printable, sent
@@ -25,7 +26,6 @@ from pxed.server.releases import Releases
 from pxed.server.replies import Asked, json_reply, refuse, tagged_reply, text_reply
 
 MAX_REPORT = 64 << 10  # bytes
-REPORT_SECONDS = 15.0
 _IDENTITY_FIELDS = frozenset({"mac", "uuid", "serial"})
 _STAGES = {
     "running": Kind.RUNNING,
@@ -116,7 +116,7 @@ class BootPages:
     async def report(self, asked: Asked) -> web.StreamResponse:
         """POST /report/MACHINE {"stage": ..., "message": ...}."""
         match, _, caller = _match_of(asked)
-        content = _report(await _body(asked.request))
+        content = _report(await read_body(asked.request, MAX_REPORT, "A report"))
         stage, message = content["stage"], printable(content["message"])
         kind = _STAGES[stage]
         text = f"the machine reports: {stage}" + (f": {message}" if message else "")
@@ -222,26 +222,6 @@ def _identity(asked: Asked, machine: Machine | None, mac: str) -> Identity:
 
 def _known_as(caller: Caller, machine: Machine | None, mac: str) -> Caller:
     return replace(caller, machine=machine.name if machine else "", mac=mac or caller.mac)
-
-
-async def _body(request: web.BaseRequest) -> bytes:
-    """The request's body, bounded in size and in time. Raises HttpRefusalError."""
-    if (request.content_length or 0) > MAX_REPORT:
-        refuse(413, f"A report has at most {MAX_REPORT} bytes.")
-    if request.headers.get("Expect", "").lower() == "100-continue" and request.transport:
-        request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-    body = bytearray()
-    try:
-        async with asyncio.timeout(REPORT_SECONDS):
-            async for chunk in request.content.iter_any():
-                body += chunk
-                if len(body) > MAX_REPORT:
-                    refuse(413, f"A report has at most {MAX_REPORT} bytes.")
-    except TimeoutError:
-        refuse(408, f"The report did not arrive within {REPORT_SECONDS:.0f} seconds.")
-    except web.PayloadAccessError:
-        refuse(400, "The report's body broke off.")
-    return bytes(body)
 
 
 def _report(body: bytes) -> Mapping[str, str]:

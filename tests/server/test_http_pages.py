@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pxed.events import Kind, Level
-from pxed.server import bootpages
+from pxed.server import bodies
 from tests.server.httpsite import (
     INVENTORY,
     MAC1,
@@ -239,7 +239,7 @@ async def test_a_report_of_nobody_is_refused(tmp_path: Path) -> None:
 
 
 async def test_a_report_that_never_comes_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bootpages, "REPORT_SECONDS", 0.05)
+    monkeypatch.setattr(bodies, "BODY_SECONDS", 0.05)
     async with serving(tmp_path) as site:
         reader, writer = await site.connect()
         writer.write(b"POST /report/node1 HTTP/1.1\r\nHost: x\r\nContent-Length: 20\r\nConnection: close\r\n\r\n{")
