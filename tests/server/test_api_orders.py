@@ -12,7 +12,7 @@ import pytest
 from pxed.events import Kind, Level
 from pxed.inventory.loader import load
 from pxed.server import auth, bodies
-from pxed.server.apitoken import token_problems
+from pxed.server.apitoken import CREDENTIAL, TokenFile, token_problems
 from pxed.server.load import load_snapshot
 from tests.server.httpsite import MAC1, STRANGER, Answer, Site
 from tests.server.standings import BEARER, HELD, TOKEN, Standings, ordering, write_token
@@ -209,6 +209,16 @@ async def test_a_credential_of_systemd(tmp_path: Path, content: str, server: str
     credential.chmod(0o440)
     async with ordering(tmp_path, credential=credential, server=server) as site:
         assert (await post(site, "node1/install", None, bearer)).status == status
+
+
+def test_the_default_of_the_service_is_no_token(tmp_path: Path) -> None:
+    """systemd 252 writes it to the credential when /etc/pxed/api-token is missing."""
+    unit = (Path(__file__).parents[2] / "systemd" / "pxed.service").read_text()
+    assert f"\nLoadCredential={CREDENTIAL}:/etc/pxed/api-token\n" in unit
+    default = unit.partition(f"\nSetCredential={CREDENTIAL}:")[2].partition("\n")[0]
+    path = tmp_path / CREDENTIAL
+    path.write_text(default.encode().decode("unicode_escape"))
+    assert (default, TokenFile(path, private=False).read()) == (r"\n", "")
 
 
 UNUSABLE = {
