@@ -1,13 +1,17 @@
 """What README and docs show works: each inventory loads with its configs, each command runs, in the order of the page.
 
 A block of YAML is an inventory, or a file that its first line names (`# worker.bu`). A `console` block is typed by
-somebody who has the page's last inventory as pxed.yaml, with releases coming from a release server of the test.
+somebody who has the page's last inventory as pxed.yaml, with releases coming from a release server of the test; for
+`pxed machines` the daemon runs with it.
 """
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import re
 import shlex
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -23,6 +27,9 @@ ROOT = Path(__file__).parent.parent
 PAPERS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("**/*.md"))]
 PXED = Path(sys.executable).with_name("pxed")
 BUTANE = "variant: flatcar\nversion: 1.0.0\n"
+DAEMON = (
+    ", interfaces: [lo], dhcp: 'off', script_only: true, api_token_file: token, http: {{port: {}}}, tftp: {{port: {}}}"
+)
 OLD, NEW = "4593.2.4", "4593.2.5"
 
 
@@ -88,13 +95,13 @@ def releases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReleaseServer
         yield server
 
 
-def with_releases(path: Path, releases: ReleaseServer) -> None:
+def with_releases(path: Path, releases: ReleaseServer, more: str = "") -> None:
     """Let an inventory's releases, all of amd64 and current, come from the test's server; its data lies beside it."""
     text = re.sub(r"^server:\n(  .*\n)*|^server: .*\n", "", path.read_text(), flags=re.MULTILINE)
     text = re.sub(r", (url|arch): [^,}]*|version: (current-)?[\d.]+|install_image: \w+", "", text)
     releases.save_key(path.parent / "releases.asc")
     mirror = f'{{url: "{releases.url}", key: releases.asc, fingerprint: {releases.signer.fingerprint}}}'
-    path.write_text(f"server: {{data_dir: data, mirror: {mirror}}}\n{text}")
+    path.write_text(f"server: {{data_dir: data, mirror: {mirror}{more}}}\n{text}")
 
 
 def run(command: str, home: Path) -> None:
@@ -116,14 +123,49 @@ def run(command: str, home: Path) -> None:
 def test_each_command_works_in_the_order_of_the_page(paper: Path, tmp_path: Path, releases: ReleaseServer) -> None:
     """Between two blocks a new version may come out, and is mirrored: what is promoted must be there."""
     page = [block for block in blocks("yaml", "sh", "console") if block.paper == paper]
-    for block in page:
-        if block.kind == "yaml" and not block.file:
-            with_releases(lay(tmp_path, block), releases)
-        for command in block.commands:
-            if re.search(r"images (promote|rollback)", command):
-                releases.publish("stable", "amd64", NEW)
-                run("pxed images sync", tmp_path)
-            run(command, tmp_path)
+    orders = any(is_order(command) for block in page for command in block.commands)
+    with contextlib.ExitStack() as daemon:
+        for block in page:
+            if block.kind == "yaml" and not block.file:
+                daemon.close()
+                with_releases(lay(tmp_path, block), releases, DAEMON.format(*free_ports()) if orders else "")
+            for command in block.commands:
+                if re.search(r"images (promote|rollback)", command):
+                    releases.publish("stable", "amd64", NEW)
+                    run("pxed images sync", tmp_path)
+                if is_order(command) and not (tmp_path / "token").exists():
+                    daemon.enter_context(serving(tmp_path))
+                run(command, tmp_path)
+
+
+def is_order(command: str) -> bool:
+    """Whether a daemon must run for it."""
+    return command.startswith("pxed machines ")
+
+
+@contextlib.contextmanager
+def serving(home: Path) -> Iterator[None]:
+    """The daemon of the page's last inventory."""
+    (home / "token").write_text("a-token-that-is-long-enough")
+    (home / "token").chmod(0o600)
+    process = subprocess.Popen([PXED, "serve", "-c", "pxed.yaml"], cwd=home, stderr=subprocess.PIPE, text=True)
+    try:
+        assert process.stderr is not None
+        log = list(itertools.takewhile(lambda line: " ready: " not in line, process.stderr))
+        assert process.poll() is None, "".join(log)
+        yield
+    finally:
+        process.kill()
+        process.communicate()
+        (home / "token").unlink()
+
+
+def free_ports() -> tuple[int, int]:
+    """For HTTP and TFTP."""
+    with socket.socket() as http, socket.socket(type=socket.SOCK_DGRAM) as tftp:
+        http.bind(("127.0.0.1", 0))
+        tftp.bind(("127.0.0.1", 0))
+        return http.getsockname()[1], tftp.getsockname()[1]
 
 
 def test_each_link_leads_somewhere() -> None:

@@ -17,7 +17,7 @@ from aiohttp import web
 from pxed.events import Emit, Kind
 from pxed.inventory.lookup import Identity, Match, resolve
 from pxed.inventory.model import Inventory, Machine
-from pxed.inventory.profile import Profile
+from pxed.inventory.profile import Profile, with_overrides
 from pxed.server.api import Journal
 from pxed.server.auth import Auth
 from pxed.server.bodies import read_body
@@ -114,7 +114,7 @@ class MachinePages:
             "serial": machine.serial if machine else None,
             "profile": profile_name,
             "summary": self._machines.stage(name),
-            "install": install_view(standing, _ordered_profile(inventory, standing) or profile),
+            "install": install_view(standing, _ordered_profile(inventory, machine, standing) or profile),
             "next": next_view(standing),
             "boot": boot_view(boots[0], now) if boots else None,
             "last": as_dict(last) if last else None,
@@ -143,8 +143,10 @@ def _own_profile(inventory: Inventory, name: str, machine: Machine | None) -> tu
     return (match.profile_name, match.profile) if isinstance(match, Match) else (None, None)
 
 
-def _ordered_profile(inventory: Inventory, standing: Standing | None) -> Profile | None:
-    return inventory.profiles.get(standing.profile) if standing is not None and standing.profile else None
+def _ordered_profile(inventory: Inventory, machine: Machine | None, standing: Standing | None) -> Profile | None:
+    """The profile that an operator named for the installation, with the machine's own fields."""
+    profile = inventory.profiles.get(standing.profile) if standing is not None and standing.profile else None
+    return with_overrides(profile, machine.overrides) if profile is not None and machine is not None else profile
 
 
 def _named(asked: Asked, text: str) -> tuple[str, Machine | None]:

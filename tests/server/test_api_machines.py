@@ -127,6 +127,18 @@ async def test_a_profile_that_installs_makes_its_machines_wanted_with_its_attemp
     assert (shown["state"], shown["attempts"], shown["ordered"]) == ("wanted", 5, False)
 
 
+ATTEMPTS = {"of the profile": ("", 5), "of the machine, over those of the profile": (", install: {attempts: 7}", 7)}
+
+
+@pytest.mark.parametrize(("own", "attempts"), ATTEMPTS.values(), ids=ATTEMPTS)
+async def test_an_ordered_profile_brings_its_attempts(tmp_path: Path, own: str, attempts: int) -> None:
+    standings = Standings()
+    standings.rows = {"node1": standing(State.WANTED, ordered=True, profile="plain")}
+    text = INSTALLER.replace("profile: worker}\n  node2", f"profile: worker{own}}}\n  node2")
+    async with serving(tmp_path, text=text, machines=standings) as site:
+        assert (await get(site, "machines/node1"))["install"]["attempts"] == attempts
+
+
 async def test_a_machine_that_boots_its_disk_after_failures_is_not_held(tmp_path: Path) -> None:
     standings = Standings()
     standings.rows = {"node3": Standing("node3", state=State.FAILED)}
