@@ -25,7 +25,7 @@ ask() {
 # Why the last request failed, in one line.
 trouble() {
     if [ "$status" = 000 ]; then
-        tail -n 1 "$work/trouble" | clean
+        head -n 1 "$work/trouble" | clean
     else
         printf 'HTTP status %s' "$status"
         [ ! -s "$work/answer" ] || { printf ': '; head -c 300 "$work/answer" | clean | head -n 1; }
