@@ -86,6 +86,9 @@ def _flatcar(use: Use, own: FlatcarImage | None, target: Target) -> Iterator[Com
         booted = f"{use.profile.image}{use.of}, which is booted to install it, is for {own.arch}"
         text = f"image {target.image} is for {flatcar.arch}, but {booted}: expected one architecture"
         yield use.complaint("install", text, below="image")
+    if flatcar.install_image is False:
+        text = f"image {target.image} has install_image: false, so that there is nothing to install: remove that there"
+        yield use.complaint("install", f"{text}, or name another image", below="image")
     if use.profile.ignition_delivery == "embedded":
         text = f"boot: install{use.of} has Ignition fetch its config: leave ignition_delivery out, or say url"
         yield use.complaint("ignition_delivery", text)

@@ -62,7 +62,7 @@ def _release(profile: Profile, own: FlatcarImage | None) -> FlatcarImage:
 
 
 def _named(release: FlatcarImage, first: str, images: Mapping[str, Image]) -> str:
-    """The image of that release: the booted one, else the first listed, else one of its own."""
+    """The image of that release: the booted one, else the first listed that may be installed, else one of its own."""
     for name in (first, *images):
         flatcar = images[name].flatcar if name in images else None
         if flatcar is not None and _same(flatcar, release):
@@ -72,4 +72,6 @@ def _named(release: FlatcarImage, first: str, images: Mapping[str, Image]) -> st
 
 
 def _same(one: FlatcarImage, other: FlatcarImage) -> bool:
-    return (one.channel, one.arch, one.version, one.url) == (other.channel, other.arch, other.version, other.url)
+    """Whether the image `one` gives the release `other` for a disk."""
+    same = (one.channel, one.arch, one.version, one.url) == (other.channel, other.arch, other.version, other.url)
+    return same and one.install_image is not False

@@ -21,6 +21,7 @@ images:
   g: {flatcar: {channel: beta}}
   arm: {flatcar: {arch: arm64}}
   d: {kernel: linux, initrd: initrd.gz}
+  n: {flatcar: {install_image: no}}
 """
 M = "machines: {m: {serial: A, profile: p}}\n"
 CONFIG = "ignition: /etc/hostname"  # any file that is there
@@ -38,6 +39,7 @@ ERRORS = [
     ("an image to install that nobody knows", "profiles: {p: {image: f, boot: install, install: {disk: /dev/sda, image: ▶ff}}}", "profiles.p.install.image", 'found "ff", expected the name of an image'),
     ("an image to install that is not Flatcar", "profiles: {p: {image: f, boot: install, install: {disk: /dev/sda, image: ▶d}}}", "profiles.p.install.image", 'found "d", expected an image of Flatcar'),
     ("an image to install for another architecture", "profiles: {p: {image: f, boot: install, install: {disk: /dev/sda, image: ▶arm}}}", "profiles.p.install.image", "image arm is for arm64, but f, which is booted to install it, is for amd64"),
+    ("an image without what is installed", "profiles: {p: {image: f, boot: install, install: {disk: /dev/sda, image: ▶n}}}", "profiles.p.install.image", "image n has install_image: false, so that there is nothing to install"),
     ("a year of another channel", "profiles: {p: {image: g, boot: install, install: {disk: /dev/sda, version: ▶current-2024}}}", "profiles.p.install.version", "found current-2024 of beta, expected current: only lts has years"),
     ("a version that is none", "profiles: {p: {image: f, boot: install, install: {disk: /dev/sda, version: ▶newest}}}", "profiles.p.install.version", "or a version such as 4593.2.5"),
     ("a config in an initrd", "profiles: {p: {image: f, boot: install, ▶ignition_delivery: embedded, install: {disk: /dev/sda}}}", "profiles.p.ignition_delivery", "has Ignition fetch its config: leave ignition_delivery out"),
@@ -153,6 +155,7 @@ TARGETS = [
     ("another image", "image: f", "image: g", "g"),
     ("a listed image of the channel", "image: f", "channel: beta", "g"),
     ("the booted image when it is just that", "image: f", "channel: stable", "f"),
+    ("another channel's newest", "image: f", "channel: stable, version: current", "install:stable-amd64-current"),
     ("a release that no image is", "image: f", "channel: alpha", "install:alpha-amd64-current"),
     ("a version of the booted channel", "image: g", "version: 4757.1.0", "install:beta-amd64-4757.1.0"),
     ("the booted architecture", "image: arm", "channel: lts, version: current-2024", "install:lts-arm64-current-2024"),

@@ -10,8 +10,9 @@ from pxed.assets.mirror import layout
 from pxed.assets.mirror.errors import UntrustedError
 from pxed.assets.mirror.index import Index
 from pxed.assets.mirror.layout import Line
-from pxed.inventory.model import Boot, Inventory
+from pxed.inventory.model import Boot, Inventory, Profile
 from pxed.inventory.releases import FlatcarImage
+from pxed.inventory.targets import IMPLIED, target_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +44,16 @@ def wants_install_image(inventory: Inventory, name: str) -> bool:
     image = inventory.images[name].flatcar
     if image is not None and image.install_image is not None:
         return image.install_image
-    own = [machine.profile for machine in inventory.machines.values() if machine.profile is not None]
-    return any(
-        profile.boot is Boot.INSTALL and profile.image == name for profile in [*inventory.profiles.values(), *own]
-    )
+    if name.startswith(IMPLIED):
+        return True
+    own = (machine.profile for machine in inventory.machines.values() if machine.profile is not None)
+    distinct = {id(profile): profile for profile in (*inventory.profiles.values(), *own)}
+    return any(_installs(profile, name, inventory) for profile in distinct.values())
+
+
+def _installs(profile: Profile, name: str, inventory: Inventory) -> bool:
+    target = target_of(profile, inventory.images) if profile.boot is Boot.INSTALL else None
+    return target is not None and target.image == name
 
 
 def not_older(line: Line, version: str, index: Index) -> tuple[str, str]:
