@@ -52,6 +52,11 @@ def ignition_url(match: Match, endpoint: Endpoint, identity: Identity, token: st
     return _own_url("ignition", match, endpoint, identity, token)
 
 
+def report_url(match: Match, endpoint: Endpoint, identity: Identity, token: str) -> str:
+    """Where the machine reports what it does; `&stage=...` may follow."""
+    return _own_url("report", match, endpoint, identity, token)
+
+
 def machine_files(
     match: Match,
     image: Image,

@@ -18,6 +18,7 @@ from pxed.boot.images import boot_files
 from pxed.errors import Problem
 from pxed.inventory.lookup import Identity, Match, resolve
 from pxed.inventory.model import Boot, Image, Inventory, Machine, Profile
+from pxed.inventory.targets import target_of
 
 _NOTHING: Mapping[str, object] = MappingProxyType({})
 _ANY_MAC = "ff:ff:ff:ff:ff:ff"
@@ -63,6 +64,7 @@ def profile_findings(inventory: Inventory, versions: Mapping[str, str] = Mapping
         if release is not None:
             for remark in remarks(use.profile, use.line(image, endpoint), release):
                 found += _placed(inventory, use, remark)
+        found += _target_problems(inventory, use)
     return found
 
 
@@ -93,10 +95,10 @@ def _endpoint(inventory: Inventory) -> Endpoint:
 
 
 def _live(inventory: Inventory) -> Iterator[tuple[_Use, Image]]:
-    """Every use that boots an image from memory, with the image."""
+    """Every use that boots an image from memory, that of an installer too, with the image."""
     for use in _uses(inventory):
         image = inventory.images.get(use.profile.image or "")
-        if use.profile.boot is Boot.MEMORY and image is not None:
+        if use.profile.boot is not Boot.LOCAL and image is not None:
             yield use, image
 
 
@@ -155,6 +157,19 @@ def _image_problems(inventory: Inventory, name: str, image: Image, versions: Map
     if problem := boot_problem(release.channel, release.version):
         sentence = f"{release} cannot be used: {problem}; take another version"
         yield Problem(inventory.path, 0, 0, key, sentence, warning=not release.pinned)
+    yield from _channel_problems(inventory, key, release)
+
+
+def _target_problems(inventory: Inventory, use: _Use) -> Iterator[Problem]:
+    """Of a release that an installation names itself."""
+    install = use.profile.install
+    target = target_of(use.profile, inventory.images) if use.profile.boot is Boot.INSTALL else None
+    if target is not None and install is not None and install.version is not None:
+        release = Release(target.flatcar.channel, target.flatcar.version)
+        yield from _channel_problems(inventory, f"{use.key}.install.version", release)
+
+
+def _channel_problems(inventory: Inventory, key: str, release: Release) -> Iterator[Problem]:
     version = version_of(release.version)
     if version and version.channel and release.channel and version.channel != release.channel:
         sentence = f"{version} is a version of {version.channel}, and its channel here is {release.channel}: change one"

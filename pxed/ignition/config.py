@@ -55,6 +55,11 @@ def recipe_of(profile: Profile) -> Recipe:
     return Recipe(profile.ignition_base, profile.butane or profile.ignition, profile.files_dir)
 
 
+def system_recipe_of(profile: Profile) -> Recipe:
+    """What the config of the system that the profile installs is made of."""
+    return Recipe(None, profile.installation.butane or profile.installation.ignition, profile.files_dir)
+
+
 @dataclass(frozen=True, slots=True)
 class Maker:
     """Makes configs from sources. `files` collects the local files that became part of one."""
@@ -114,15 +119,33 @@ class IgnitionConfigs:
 
     def render(self, match: Match, identity: Identity, endpoint: Endpoint) -> Config:
         """The config of one machine, for the address that it asked at. Raises IgnitionError."""
-        key = self._key(match, identity, endpoint)
+        recipe = recipe_of(match.profile)
+        if not recipe.paths:
+            raise IgnitionError(f"profile {match.profile_name} has no Ignition config")
+        return self._made(recipe, match, identity, endpoint)
+
+    def system(self, match: Match, identity: Identity, endpoint: Endpoint) -> Config | None:
+        """The config of the system that is installed on one machine; None where it gets none. Raises IgnitionError."""
+        recipe = system_recipe_of(match.profile)
+        return self._made(recipe, match, identity, endpoint) if recipe.paths else None
+
+    def _made(self, recipe: Recipe, match: Match, identity: Identity, endpoint: Endpoint) -> Config:
+        key = self._key(match, identity, endpoint, recipe)
         config = self._configs.get(key)
         if config is None:
             try:
-                config = combined(self._parts(match, identity, endpoint))
+                config = combined(self._parts(recipe, match, identity, endpoint))
             except ConfigError as error:
                 raise IgnitionError(str(error)) from None
             self._configs.put(key, config)
         return config
+
+    def packed(self, match: Match, config: Config) -> Archive:
+        """The initrd of one machine with this config in it, whole, and the machine's own files; it is not kept.
+
+        For a config that is one boot's alone. Raises IgnitionError.
+        """
+        return _archive(self._archived(match, config.body, None))
 
     def archive(self, match: Match, identity: Identity, endpoint: Endpoint) -> Archive:
         """The initrd of one machine: its config where it is embedded, and its own files. Raises IgnitionError."""
@@ -132,34 +155,40 @@ class IgnitionConfigs:
         key = (self._key(match, identity, endpoint), what)
         archive = self._archives.get(key)
         if archive is None:
-            body = self._packed(match, identity, endpoint)
-            archive = Archive(body, sha256(body).hexdigest())
+            archive = _archive(self._packed(match, identity, endpoint))
             self._archives.put(key, archive)
         return archive
 
     def _packed(self, match: Match, identity: Identity, endpoint: Endpoint) -> bytes:
-        profile, recipe = match.profile, recipe_of(match.profile)
-        parts = self._parts(match, identity, endpoint) if embeds_config(profile) else {}
-        extra = {name: self.extra[path] for name, path in profile.oem_files.items() if path in self.extra}
-        if not parts and not extra:
+        recipe = recipe_of(match.profile)
+        parts: Mapping[Path, Made] = {}
+        if embeds_config(match.profile):
+            try:
+                parts = self._parts(recipe, match, identity, endpoint)
+            except ConfigError as error:
+                raise IgnitionError(str(error)) from None
+        base, own = (parts[path].config.body if path and path in parts else None for path in (recipe.base, recipe.own))
+        return self._archived(match, own, base)
+
+    def _archived(self, match: Match, own: bytes | None, base: bytes | None) -> bytes:
+        """The initrd of a config, one below it, and the profile's further files."""
+        extra = {name: self.extra[path] for name, path in match.profile.oem_files.items() if path in self.extra}
+        if own is None and base is None and not extra:
             raise IgnitionError(f"profile {match.profile_name} has nothing to put into an initrd")
-        base, own = (parts[path].config.body if path in parts else None for path in (recipe.base, recipe.own))
         try:
             return oem_config(own, base, extra)
         except OemError as error:
             raise IgnitionError(f"profile {match.profile_name}: {error}") from None
 
-    def _parts(self, match: Match, identity: Identity, endpoint: Endpoint) -> dict[Path, Made]:
-        recipe = recipe_of(match.profile)
-        if not recipe.paths:
-            raise IgnitionError(f"profile {match.profile_name} has no Ignition config")
-        try:
-            return self.maker.parts(recipe, self.maker.texts(recipe, match, identity, endpoint), match.name)
-        except ConfigError as error:
-            raise IgnitionError(str(error)) from None
+    def _parts(self, recipe: Recipe, match: Match, identity: Identity, endpoint: Endpoint) -> dict[Path, Made]:
+        return self.maker.parts(recipe, self.maker.texts(recipe, match, identity, endpoint), match.name)
 
-    def _key(self, match: Match, identity: Identity, endpoint: Endpoint) -> Hashable:
-        recipe = recipe_of(match.profile)
+    def _key(self, match: Match, identity: Identity, endpoint: Endpoint, recipe: Recipe | None = None) -> Hashable:
+        recipe = recipe or recipe_of(match.profile)
         if self.maker.same_for_all(recipe):
             return recipe
-        return match.name, match.profile_name, identity, endpoint.url
+        return recipe, match.name, match.profile_name, identity, endpoint.url
+
+
+def _archive(body: bytes) -> Archive:
+    return Archive(body, sha256(body).hexdigest())

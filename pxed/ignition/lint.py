@@ -45,17 +45,21 @@ class Finding:
 
 
 def config_findings(
-    config: Mapping[str, Any], *, profile: Profile, flatcar: Release | tuple[str, str] | None
+    config: Mapping[str, Any],
+    *,
+    profile: Profile,
+    flatcar: Release | tuple[str, str] | None,
+    installed: bool = False,
 ) -> Iterator[Finding]:
-    """What machines of this profile would stumble over in their config.
+    """What machines of this profile would stumble over in their config, or in that of the system they install.
 
-    `flatcar` is the Release that they boot, or its channel and version; None for another system, without findings.
+    `flatcar` is the Release that applies it, or its channel and version; None for another system, without findings.
     """
     if flatcar is None:
         return
     release = Release(*flatcar)
     yield from _specification(config, profile, release)
-    if profile.boot is Boot.MEMORY:
+    if profile.boot is not Boot.LOCAL and not installed:
         yield from _kernel_arguments(config)
         yield from _root(config, profile)
         yield from _oem_urls(config, release)

@@ -9,24 +9,28 @@ from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 from types import MappingProxyType
+from typing import NamedTuple
 
 from pxed.boot.delivery import embeds_config
 from pxed.boot.endpoint import endpoint_at
 from pxed.errors import ConfigError, Problem
-from pxed.ignition.config import IgnitionConfigs, Maker, combined, recipe_of
+from pxed.ignition.compose import refusals
+from pxed.ignition.config import IgnitionConfigs, Maker, Recipe, combined, recipe_of, system_recipe_of
 from pxed.ignition.document import Config
 from pxed.ignition.oem import OemError, oem_config
 from pxed.ignition.source import BUTANE_SUFFIXES, FilesOf, Source, read_source
 from pxed.ignition.variables import listed_identity
 from pxed.inventory.lookup import Identity, Match, resolve
-from pxed.inventory.model import Inventory, Machine, Profile
-from pxed.inventory.profile import NAMING_FILES
+from pxed.inventory.model import Boot, Inventory, Machine, Profile
+from pxed.inventory.profile import CONFIG_FILES, NAMING_FILES
+from pxed.inventory.targets import target_of
 
 MAX_EXTRA = 32 << 20  # bytes of one of oem_files: it is packed in memory; bigger ones belong into an image's initrd
 # The address in what is made at load, when no machine has asked yet.
 _ANYWHERE = "255.255.255.255"
 Read = Callable[[Path], bytes]
-Inspect = Callable[[str, Match, Config], Iterable[Problem]]  # key, for whom, its config
+# Key, for whom, its config, and whether that is of the system that it installs.
+Inspect = Callable[[str, Match, Config, bool], Iterable[Problem]]
 
 
 def load_configs(
@@ -66,6 +70,20 @@ def profiles_of(inventory: Inventory) -> Iterator[tuple[str, Profile]]:
             yield f"machines.{machine.name}", match.profile
 
 
+class _Made(NamedTuple):
+    """One of a profile's configs."""
+
+    recipe: Recipe
+    installed: bool  # it is that of the system on the disk
+
+
+def _configs_of(profile: Profile) -> Iterator[_Made]:
+    """The config of what is booted, and that of what is installed, where the profile has them."""
+    for recipe, installed in ((recipe_of(profile), False), (system_recipe_of(profile), True)):
+        if recipe.paths:
+            yield _Made(recipe, installed)
+
+
 @dataclass(slots=True)
 class Checker:
     """Makes configs to see what is wrong with them. `good` gets the digests of those that are right.
@@ -84,20 +102,20 @@ class Checker:
         """What is wrong with configs that are the same for all machines of a profile."""
         for key, profile in profiles_of(self.inventory):
             yield from self._archive(key, profile)
-            recipe = recipe_of(profile)
-            if recipe.paths and self.maker.same_for_all(recipe):
-                name = key.partition(".")[2]
-                yield from self._check(key, Match(name, None, name, profile, MappingProxyType({}), ""), Identity())
+            name = key.partition(".")[2]
+            match = Match(name, None, name, profile, MappingProxyType({}), "")
+            for made in _configs_of(profile):
+                if self.maker.same_for_all(made.recipe):
+                    yield from self._check(key, match, Identity(), made)
 
     def machines(self) -> list[Machine]:
         """Those whose config is their own."""
-        return [machine for machine in self.inventory.machines.values() if self._own(machine)]
+        return [machine for machine in self.inventory.machines.values() if any(True for _ in self._own(machine))]
 
     def machine(self, machine: Machine) -> list[Problem]:
         """What is wrong with one machine's config."""
-        match = self._own(machine)
-        key = f"machines.{machine.name}"
-        return list(self._check(key, match, listed_identity(machine))) if match else []
+        key, identity = f"machines.{machine.name}", listed_identity(machine)
+        return [problem for match, made in self._own(machine) for problem in self._check(key, match, identity, made)]
 
     def _archive(self, key: str, profile: Profile) -> Iterator[Problem]:
         """What keeps the profile's further files from being in one initrd, beside its configs."""
@@ -111,36 +129,43 @@ class Checker:
         except OemError as error:
             yield Problem(self.inventory.path, 0, 0, f"{key}.oem_files", str(error))
 
-    def _own(self, machine: Machine) -> Match | None:
+    def _own(self, machine: Machine) -> Iterator[tuple[Match, _Made]]:
+        """Those of a machine's configs that are not the same for others."""
         match = _match(self.inventory, machine)
-        if match is None:
-            return None
-        recipe = recipe_of(match.profile)
-        return match if recipe.paths and not self.maker.same_for_all(recipe) else None
+        for made in _configs_of(match.profile) if match is not None else ():
+            if match is not None and not self.maker.same_for_all(made.recipe):
+                yield match, made
 
-    def _check(self, key: str, match: Match, identity: Identity) -> Iterator[Problem]:
-        endpoint, recipe = endpoint_at(_ANYWHERE, self.inventory.server), recipe_of(match.profile)
+    def _check(self, key: str, match: Match, identity: Identity, made: _Made) -> Iterator[Problem]:
+        endpoint = endpoint_at(_ANYWHERE, self.inventory.server)
         try:
-            texts = self.maker.texts(recipe, match, identity, endpoint)
-            digest = self._digest(match.profile, texts)
+            texts = self.maker.texts(made.recipe, match, identity, endpoint)
+            digest = self._digest(match.profile, texts, made)
             if digest in self.good or digest in self.known:
                 self.good.add(digest)
                 return
-            parts = self.maker.parts(recipe, texts, match.name)
+            parts = self.maker.parts(made.recipe, texts, match.name)
             config = combined(parts)
         except ConfigError as error:
             # A file that cannot be read at all is a problem already, of the file and not of this machine.
             yield from (replace(problem, key=key) for problem in error.problems if problem.file in self.maker.sources)
             return
         problems = [replace(problem, key=key) for part in parts.values() for problem in part.warnings]
+        problems += self._refusals(key, match.profile, config, made)
         if self.inspect is not None:
-            problems += self.inspect(key, match, config)
+            problems += self.inspect(key, match, config, made.installed)
         if not problems and not any(part.files for part in parts.values()):
             self.good.add(digest)
         yield from problems
 
-    def _digest(self, profile: Profile, texts: dict[Path, bytes]) -> bytes:
-        digest = sha256(self._profile_digest(profile))
+    def _refusals(self, key: str, profile: Profile, config: Config, made: _Made) -> Iterator[Problem]:
+        """What keeps the installer or the reports out of a config."""
+        installs = profile.boot is Boot.INSTALL and target_of(profile, self.inventory.images) is not None
+        for name, text in refusals(profile, config, installed=made.installed, installs=installs):
+            yield Problem(self.inventory.path, 0, 0, f"{key}.{name}", text)
+
+    def _digest(self, profile: Profile, texts: dict[Path, bytes], made: _Made) -> bytes:
+        digest = sha256(self._profile_digest(profile) + b"%d" % made.installed)
         for path, text in texts.items():
             digest.update(b"%s\0%d\0%s" % (bytes(path), len(text), text))
         return digest.digest()
@@ -167,6 +192,10 @@ class _Loader:
             path = getattr(profile, name)
             if path is not None and self._is_new("config", path):
                 self._source(f"{key}.{name}", path, name == "butane" or _is_butane(name, path))
+        for name in CONFIG_FILES:
+            path = getattr(profile.installation, name)
+            if path is not None and self._is_new("config", path):
+                self._source(f"{key}.install.{name}", path, name == "butane")
         for name, path in profile.oem_files.items():
             if self._is_new("file", path):
                 self._extra(f"{key}.oem_files.{name}", path)

@@ -67,14 +67,19 @@ def addition(version: str, unit: Unit, files: Sequence[File]) -> Config:
 
 def grafted(config: Config, added: Config, what: str) -> Config:
     """The config with an addition, which `what` asks for. Raises SnippetError."""
+    if why := refusal(config, added, what):
+        raise SnippetError(why)
+    return merged(config, added)
+
+
+def refusal(config: Config, added: Config, what: str) -> str:
+    """Why the config cannot take an addition; "" when it can."""
     if not config.mergeable:
         kind = f"Ignition {config.spec}" if config.spec else "no Ignition config"
-        raise SnippetError(f"{what} puts a unit into the config, and this one is {kind}: expected Ignition 3 or Butane")
-    own, ours = _names(tree_of(config)), _names(tree_of(added))
-    both = [name for name in ours if name in own]
-    if both:
-        raise SnippetError(f"{what} puts {both[0]} into the config, which has one of its own: give that another name")
-    return merged(config, added)
+        return f"{what} puts a unit into the config, and this one is {kind}: expected Ignition 3 or Butane"
+    own = set(_names(tree_of(config)))
+    both = next((name for name in _names(tree_of(added)) if name in own), "")
+    return f"{what} puts {both} into the config, which has one of its own: give that another name" if both else ""
 
 
 def curl_url(url: str) -> bytes:

@@ -12,7 +12,17 @@ from pxed.inventory.profile import CONFIG_FILES, access_of
 from pxed.inventory.scalars import nearest, quote
 from pxed.inventory.targets import Target, target_of
 
-FIELDS = ("image", "boot", "install", "local", "ignition_delivery", "ignition_access", "ignition_check")
+FIELDS = (
+    "image",
+    "boot",
+    "install",
+    "local",
+    "ignition_delivery",
+    "ignition_access",
+    "ignition_check",
+    "first_boot",
+    "root",
+)
 """What of a profile these rules judge."""
 
 
@@ -89,6 +99,12 @@ def _flatcar(use: Use, own: FlatcarImage | None, target: Target) -> Iterator[Com
     if flatcar.install_image is False:
         text = f"image {target.image} has install_image: false, so that there is nothing to install: remove that there"
         yield use.complaint("install", f"{text}, or name another image", below="image")
+    if use.profile.first_boot is False:
+        text = f"boot: install{use.of} has Ignition start the installer: remove first_boot: false"
+        yield use.complaint("first_boot", text)
+    if use.profile.root is not None:
+        text = f"boot: install{use.of} has the installer run in memory, with no root on a disk: remove root"
+        yield use.complaint("root", text)
     if use.profile.ignition_delivery == "embedded":
         text = f"boot: install{use.of} has Ignition fetch its config: leave ignition_delivery out, or say url"
         yield use.complaint("ignition_delivery", text)

@@ -17,7 +17,8 @@ from pxed.ignition.load import Checker, Inspect, read_configs, without_errors
 from pxed.inventory.loader import load, located
 from pxed.inventory.lookup import Match
 from pxed.inventory.model import Inventory
-from pxed.inventory.profile import NAMING_FILES
+from pxed.inventory.profile import CONFIG_FILES, NAMING_FILES
+from pxed.inventory.targets import target_of
 from pxed.server.apitoken import token_problems
 from pxed.server.live import Snapshot
 
@@ -68,22 +69,25 @@ def booted_versions(inventory: Inventory) -> dict[str, str]:
 
 
 def _inspector(inventory: Inventory, versions: Mapping[str, str]) -> Inspect:
-    def inspect(key: str, match: Match, config: Config) -> Iterator[Problem]:
-        name = match.profile.image or ""
+    def inspect(key: str, match: Match, config: Config, installed: bool) -> Iterator[Problem]:
+        target = target_of(match.profile, inventory.images) if installed else None
+        name = target.image if target else match.profile.image or ""
         image = inventory.images.get(name)
         release = flatcar_release(name, image, versions) if image else None
         if release is None or not config.spec:
             return
-        for finding in config_findings(tree_of(config), profile=match.profile, flatcar=release):
+        for finding in config_findings(tree_of(config), profile=match.profile, flatcar=release, installed=installed):
             warning = finding.severity is Severity.WARNING
-            yield Problem(inventory.path, 0, 0, _config_key(key, match), finding.sentence, warning)
+            yield Problem(inventory.path, 0, 0, _config_key(key, match, installed), finding.sentence, warning)
 
     return inspect
 
 
-def _config_key(key: str, match: Match) -> str:
+def _config_key(key: str, match: Match, installed: bool) -> str:
     """The field that names the config: the machine's own where it has one, else its profile's."""
-    field = next((name for name in ("butane", "ignition", "ignition_base") if getattr(match.profile, name)), "")
-    own = match.machine is not None and any(name in match.machine.overrides for name in NAMING_FILES)
-    holder = key if own or match.machine is None else f"profiles.{match.profile_name}"
-    return f"{holder}.{field}"
+    profile, overrides = match.profile, match.machine.overrides if match.machine is not None else {}
+    holder, names = (profile.installation, CONFIG_FILES) if installed else (profile, NAMING_FILES)
+    field = next((name for name in names if getattr(holder, name)), "")
+    own = match.machine is not None and any(name in overrides for name in (("install",) if installed else names))
+    place = key if own or match.machine is None else f"profiles.{match.profile_name}"
+    return f"{place}.{'install.' if installed else ''}{field}"

@@ -20,8 +20,10 @@ def config(version: str = "3.3.0", **sections: Any) -> dict[str, Any]:
     return {"ignition": {"version": version}, **sections}
 
 
-def findings(found: dict[str, Any], flatcar: tuple[str, str] | None = STABLE, **fields: Any) -> list[Finding]:
-    return list(config_findings(found, profile=Profile(**fields), flatcar=flatcar))
+def findings(
+    found: dict[str, Any], flatcar: tuple[str, str] | None = STABLE, *, installed: bool = False, **fields: Any
+) -> list[Finding]:
+    return list(config_findings(found, profile=Profile(**fields), flatcar=flatcar, installed=installed))
 
 
 @pytest.mark.parametrize(
@@ -111,7 +113,13 @@ def test_kernel_arguments_to_take_away_change_nothing() -> None:
 
 def test_kernel_arguments_are_well_on_an_installed_system() -> None:
     installed = config(kernelArguments={"shouldExist": ["quiet"]})
-    assert findings(installed, boot=Boot.INSTALL) == []
+    assert findings(installed, boot=Boot.INSTALL, installed=True) == []
+    assert findings(installed, boot=Boot.LOCAL) == []
+
+
+def test_kernel_arguments_are_an_error_in_the_live_system_that_installs() -> None:
+    (found,) = findings(config(kernelArguments={"shouldExist": ["quiet"]}), boot=Boot.INSTALL)
+    assert found.severity is Severity.ERROR
 
 
 ROOT = {

@@ -224,7 +224,7 @@ def test_what_was_found_right_is_not_made_again(lab: Lab) -> None:
     seen: list[str] = []
     good: set[bytes] = set()
     for _ in range(2):
-        checker = Checker(inventory, configs.maker, lambda key, match, config: seen.append(key) or [], good=good)
+        checker = Checker(inventory, configs.maker, lambda key, *_: seen.append(key) or [], good=good)
         assert checker.machine(inventory.machines["node1"]) == []
     assert seen == ["machines.node1"]
 

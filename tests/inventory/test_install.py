@@ -43,6 +43,8 @@ ERRORS = [
     ("a year of another channel", "profiles: {p: {image: g, boot: install, install: {disk: /dev/sda, version: ▶current-2024}}}", "profiles.p.install.version", "found current-2024 of beta, expected current: only lts has years"),
     ("a version that is none", "profiles: {p: {image: f, boot: install, install: {disk: /dev/sda, version: ▶newest}}}", "profiles.p.install.version", "or a version such as 4593.2.5"),
     ("a config in an initrd", "profiles: {p: {image: f, boot: install, ▶ignition_delivery: embedded, install: {disk: /dev/sda}}}", "profiles.p.ignition_delivery", "has Ignition fetch its config: leave ignition_delivery out"),
+    ("no Ignition", "profiles: {p: {image: f, boot: install, first_boot: ▶no, install: {disk: /dev/sda}}}", "profiles.p.first_boot", "has Ignition start the installer: remove first_boot: false"),
+    ("a root on a disk", "profiles: {p: {image: f, boot: install, root: ▶LABEL=ROOT, install: {disk: /dev/sda}}}", "profiles.p.root", "has the installer run in memory"),
     ("no attempt at all", "profiles: {p: {image: f, boot: install, install: {disk: /dev/sda, attempts: ▶0}}}", "profiles.p.install.attempts", "expected a number from 1 up"),
     ("a deadline without a unit", "profiles: {p: {image: f, boot: install, install: {disk: /dev/sda, deadline: ▶30}}}", "profiles.p.install.deadline", "expected a time such as 30s, 15m or 1h"),
     ("a deadline that is off", "profiles: {p: {image: f, boot: install, install: {disk: /dev/sda, deadline: ▶off}}}", "profiles.p.install.deadline", "expected a time such as"),
