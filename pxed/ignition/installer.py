@@ -39,6 +39,13 @@ WantedBy=multi-user.target
 """
 
 
+_SCRIPT = f"""#!/bin/sh
+# Installs this machine and tells pxed about it. Made by pxed.
+at={_AT}
+. "$at/settings"
+{ASKING}{INSTALL}"""
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """One machine's installation."""
@@ -57,7 +64,8 @@ class Job:
 def installer_config(job: Job) -> Config:
     """The installer of a machine, to be merged into its profile's own config. Raises SnippetError."""
     files = [
-        File(f"{_AT}/run", script(job).encode(), 0o755),
+        File(f"{_AT}/run", _SCRIPT.encode(), 0o755),
+        File(f"{_AT}/settings", _settings(job).encode(), 0o600),
         File(f"{_AT}/report-url", curl_url(job.report_url), 0o600),
         File(f"{_AT}/key.asc", job.key),
     ]
@@ -68,18 +76,16 @@ def installer_config(job: Job) -> Config:
     return addition(SPEC, Unit(UNIT, _TEXT), files)
 
 
-def script(job: Job) -> str:
-    """The shell script. Raises SnippetError for what no line of it can hold."""
+def _settings(job: Job) -> str:
+    """Assignments for the shell: what the script, which is the same for all, has to know of a machine."""
     settings = {
         "machine": job.machine,
         "disk": job.disk,
         "mirror": job.mirror_url,
         "version": job.version,
         "reboot": "yes" if job.reboot else "no",
-        "at": _AT,
     }
     for name, value in settings.items():
         if not value.isprintable():
             raise SnippetError(f"found {value[:60]!r} as the {name} of an installation, expected one line of text")
-    lines = "".join(f"{name}={quote(value)}\n" for name, value in settings.items())
-    return f"#!/bin/sh\n# Installs this machine and tells pxed about it. Made by pxed.\n{lines}{ASKING}{INSTALL}"
+    return "".join(f"{name}={quote(value)}\n" for name, value in settings.items())

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from pxed.ignition.document import Config, read_config
-from pxed.ignition.installer import UNIT, Job, installer_config, script
+from pxed.ignition.installer import UNIT, Job, installer_config
 from pxed.ignition.snippet import SnippetError, grafted, prepared
 from tests.ignition.guest import CLOSED, CONFIG_TOKEN, SHELLS, SHORT, SYSTEM, TOKEN, Guest, Pxed, files_of, serving
 
@@ -331,10 +331,9 @@ def test_what_no_line_can_hold_is_refused(fields: dict[str, str]) -> None:
 def test_secrets_are_in_files_of_the_owner_alone() -> None:
     files = files_of(installer_config(replace(JOB, ca=b"-----BEGIN CERTIFICATE-----\n")))
     assert {path.removeprefix(f"{AT}/"): mode for path, (_, mode) in files.items()} == {
-        "run": 0o755, "report-url": 0o600, "config-url": 0o600, "key.asc": 0o644, "ca.pem": 0o644,
+        "run": 0o755, "settings": 0o600, "report-url": 0o600, "config-url": 0o600, "key.asc": 0o644, "ca.pem": 0o644,
     }  # fmt: skip
     assert files[f"{AT}/report-url"][0].decode() == JOB.report_url
-    assert TOKEN not in script(JOB)
 
 
 def test_the_config_is_one_that_ignition_takes(tmp_path: Path) -> None:
