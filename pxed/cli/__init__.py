@@ -65,12 +65,12 @@ def explain(
 @app.command()
 def render(
     machine: Annotated[str, typer.Argument(help="A machine's name or MAC.")],
-    what: Annotated[str, typer.Argument(metavar="script|ignition|cmdline")],
+    what: Annotated[str, typer.Argument(metavar="script|ignition|cmdline|system")],
     config: Config = DEFAULT_CONFIG,
     arch: Annotated[int, typer.Option(help="Option 93 of the client.")] = 7,
     address: Annotated[str, typer.Option(help="pxed's address as the machine sees it.")] = "",
 ) -> None:
-    """Print exactly what a machine would get."""
+    """Print exactly what a machine would get, with TOKEN for secrets; `system`: the config of what is installed."""
     from pxed.cli.render import run
 
     raise typer.Exit(run(machine, what, config, arch, address))

@@ -21,6 +21,7 @@ from pxed.boot.delivery import fetches_config, ignition_url, machine_files
 from pxed.boot.endpoint import Endpoint
 from pxed.boot.images import BootFile
 from pxed.boot.page import page_for
+from pxed.cli.installation import TOKEN, booted, summary, target_for
 from pxed.cli.subject import Subject, find_subject, local_endpoint, mirrored_release
 from pxed.cli.trace import trace, verdict
 from pxed.dhcp.codes import BOOT_SERVER_PORT, CLIENT_PORT, SERVER_PORT
@@ -29,7 +30,8 @@ from pxed.dhcp.simulate import boot_server_request, discover
 from pxed.errors import ConfigError, PxedError
 from pxed.ignition.config import recipe_of
 from pxed.inventory.lookup import Identity, Match, resolve
-from pxed.inventory.model import Inventory
+from pxed.inventory.model import Boot, Inventory
+from pxed.inventory.profile import access_of
 from pxed.server.live import Snapshot
 from pxed.server.load import load_snapshot
 from pxed.server.respond import Outcome, respond
@@ -109,8 +111,11 @@ def _content_steps(snapshot: Snapshot, subject: Subject, endpoint: Endpoint, arc
     version = release.version if release else ""
     for file in machine_files(match, image, endpoint, identity, version=version):
         yield _file_step(snapshot, match, identity, endpoint, file, file.url(name, endpoint))
-    if fetches_config(match.profile):
+    target = target_for(snapshot, match)
+    if target is not None or fetches_config(match.profile):
         yield _ignition_step(snapshot, match, identity, endpoint)
+    if match.profile.boot is Boot.INSTALL:
+        yield Step("install", "the booted system", *summary(snapshot, match, target))
 
 
 def _file_step(
@@ -138,12 +143,15 @@ def _asset(inventory: Inventory, match: Match, file: BootFile) -> Asset:
 
 
 def _ignition_step(snapshot: Snapshot, match: Match, identity: Identity, endpoint: Endpoint) -> Step:
-    url = ignition_url(match, endpoint, identity)
+    guarded = access_of(match.profile) != "open"
+    url = ignition_url(match, endpoint, identity, TOKEN if guarded else None)
     if match.profile.ignition_url:
         return Step("ignition", f"GET {url}", "from that server, not from pxed", "the profile gives a URL")
-    config = snapshot.configs.render(match, identity, endpoint)
-    sources = " and ".join(str(path) for path in recipe_of(match.profile).paths)
-    return Step("ignition", f"GET {url}", f"{len(config.body)} bytes", sources)
+    config = booted(snapshot, match, identity, endpoint)
+    sources = [str(path) for path in recipe_of(match.profile).paths]
+    if match.profile.boot is Boot.INSTALL:
+        sources.append("pxed's installer")
+    return Step("ignition", f"GET {url}", f"{len(config.body)} bytes", " and ".join(sources))
 
 
 def _loader_step(snapshot: Snapshot, offer: Offer) -> Step:

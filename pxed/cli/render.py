@@ -1,4 +1,7 @@
-"""`pxed render`: exactly what a machine would get. Exit codes: 0, 1 when it gets nothing to boot, 2 for bad use."""
+"""`pxed render`: exactly what a machine would get. Exit codes: 0, 1 when it gets nothing to boot, 2 for bad use.
+
+In place of each secret, which every boot gets anew, stands TOKEN.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,11 @@ from pathlib import Path
 
 from pxed.architecture import name_of
 from pxed.boot.page import page_for
+from pxed.cli.installation import booted, installed
 from pxed.cli.subject import find_subject, local_endpoint, mirrored_release
 from pxed.errors import ConfigError, PxedError
 from pxed.ignition.config import IgnitionError
+from pxed.ignition.snippet import SnippetError
 from pxed.inventory.lookup import Unmatched, resolve
 from pxed.server.load import load_snapshot
 
@@ -18,7 +23,7 @@ class NothingToRenderError(PxedError):
     """The machine gets no such thing."""
 
 
-KINDS = ("script", "ignition", "cmdline")
+KINDS = ("script", "ignition", "cmdline", "system")
 
 
 def run(machine: str, what: str, config: Path, arch: int, address: str) -> int:
@@ -28,7 +33,7 @@ def run(machine: str, what: str, config: Path, arch: int, address: str) -> int:
         return 2
     try:
         body = rendered(machine, what, config, arch, address)
-    except (ConfigError, IgnitionError, NothingToRenderError) as error:
+    except (ConfigError, IgnitionError, SnippetError, NothingToRenderError) as error:
         print(error, file=sys.stderr)
         return 1
     except PxedError as error:
@@ -45,10 +50,10 @@ def rendered(machine: str, what: str, config: Path, arch: int, address: str) -> 
     endpoint = local_endpoint(snapshot.inventory.server, address)
     identity = subject.identity(name_of(arch))
     match = resolve(snapshot.inventory, identity)
-    if what == "ignition":
+    if what in ("ignition", "system"):
         if isinstance(match, Unmatched):
             raise NothingToRenderError(f"{subject.name} gets no Ignition config: {match.reason}")
-        return snapshot.configs.render(match, identity, endpoint).body
+        return (booted if what == "ignition" else installed)(snapshot, match, identity, endpoint).body
     release = mirrored_release(snapshot, match)
     if release is not None and release.missing:
         print(f"note: {subject.name} gets this when its image is mirrored: pxed images sync", file=sys.stderr)

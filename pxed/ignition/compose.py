@@ -12,7 +12,7 @@ from pxed.boot.endpoint import Endpoint
 from pxed.ignition.document import Config
 from pxed.ignition.installer import Job, installer_config
 from pxed.ignition.report import reports
-from pxed.ignition.snippet import grafted, refusal
+from pxed.ignition.snippet import SnippetError, grafted, refusal
 from pxed.inventory.lookup import Match
 from pxed.inventory.model import Boot, Profile
 from pxed.inventory.targets import Target
@@ -49,10 +49,32 @@ def job_of(
     )
 
 
-def with_installer(own: Config | None, job: Job) -> Config:
-    """The config of a machine that installs itself: the installer's, in its profile's own. Raises SnippetError."""
-    added = installer_config(job)
-    return grafted(own, added, INSTALL) if own is not None else added
+def live_config(own: Config | None, profile: Profile, report_url: str, job: Job | None, ca: bytes = b"") -> Config:
+    """What a machine that is booted from memory gets: its profile's own config, with the installer of `job`, or with
+    the unit that reports where the profile wants it. Raises SnippetError."""
+    if job is not None:
+        return _with(own, installer_config(job), INSTALL)
+    return _reporting(own, profile, report_url, ca)
+
+
+def system_config(own: Config | None, profile: Profile, report_url: str, ca: bytes = b"") -> Config:
+    """What the installed system gets: its own config, with the unit that reports where the profile wants it.
+
+    Raises SnippetError.
+    """
+    return _reporting(own, profile, report_url, ca)
+
+
+def _reporting(own: Config | None, profile: Profile, report_url: str, ca: bytes) -> Config:
+    if profile.report:
+        return _with(own, reports(report_url, ca), REPORT)
+    if own is None:
+        raise SnippetError("there is no config: the profile names none and wants no report")
+    return own
+
+
+def _with(own: Config | None, added: Config, what: str) -> Config:
+    return grafted(own, added, what) if own is not None else added
 
 
 def refusals(profile: Profile, config: Config, *, installed: bool, installs: bool) -> list[tuple[str, str]]:

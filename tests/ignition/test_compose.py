@@ -12,11 +12,12 @@ import pytest
 from pxed.boot.delivery import ignition_url, report_url
 from pxed.boot.endpoint import Endpoint
 from pxed.errors import ConfigError, Problem
-from pxed.ignition.compose import job_of, with_installer
+from pxed.ignition.compose import job_of, live_config, system_config
 from pxed.ignition.config import IgnitionConfigs
 from pxed.ignition.document import Config
 from pxed.ignition.installer import Job
 from pxed.ignition.report import with_reports
+from pxed.ignition.snippet import SnippetError
 from pxed.inventory.lookup import Identity, Match, resolve
 from pxed.inventory.model import Inventory
 from pxed.inventory.targets import target_of
@@ -72,6 +73,10 @@ def lab(tmp_path: Path) -> Lab:
 def hostname(config: Config) -> str:
     source: str = json.loads(config.body)["storage"]["files"][0]["contents"]["source"]
     return source.removeprefix("data:,")
+
+
+def units(config: Config) -> list[str]:
+    return [unit["name"] for unit in json.loads(config.body).get("systemd", {}).get("units", [])]
 
 
 def install(fields: str) -> str:
@@ -138,12 +143,32 @@ def test_a_system_that_is_to_report_has_a_config(lab: Lab) -> None:
 
 
 def test_the_installer_is_put_into_the_live_systems_config(lab: Lab) -> None:
-    found = lab.load(f"butane: live.bu, {install('butane: system.bu')}")
-    own = found[2].render(found[1], NODE, ENDPOINT)
-    config = with_installer(own, job(found))
+    found = lab.load(f"butane: live.bu, report: true, {install('butane: system.bu')}")
+    own, profile = found[2].render(found[1], NODE, ENDPOINT), found[1].profile
+    config = live_config(own, profile, "http://x/report?token=R", job(found))
     assert hostname(config) == "live"
-    assert b"pxed-install.service" in config.body
-    assert with_installer(None, job(found)).body != config.body
+    assert units(config) == ["pxed-install.service"]
+    assert units(live_config(None, profile, "http://x/report?token=R", job(found))) == ["pxed-install.service"]
+
+
+def test_the_installed_system_reports_where_that_is_wanted(lab: Lab) -> None:
+    for fields, expected in (("report: true, ", ["pxed-report.service"]), ("", [])):
+        _, match, configs = lab.load(fields + install("butane: system.bu"))
+        config = system_config(configs.system(match, NODE, ENDPOINT), match.profile, "http://x/report?token=R")
+        assert (hostname(config), units(config)) == ("node1", expected)
+    wanting = lab.load(f"report: true, {install('reboot: yes')}")[1].profile
+    assert units(system_config(None, wanting, "http://x/report?token=R")) == ["pxed-report.service"]
+
+
+def test_a_machine_that_boots_from_memory_reports_where_that_is_wanted(lab: Lab) -> None:
+    _, match, configs = lab.load("image: f, butane: live.bu, report: true")
+    config = live_config(configs.render(match, NODE, ENDPOINT), match.profile, "http://x/report?token=R", None)
+    assert units(config) == ["pxed-report.service"]
+
+
+def test_nothing_is_made_where_nothing_is_wanted(lab: Lab) -> None:
+    with pytest.raises(SnippetError, match="there is no config"):
+        live_config(None, lab.load("image: f")[1].profile, "http://x/report?token=R", None)
 
 
 def test_an_initrd_may_hold_a_config_that_is_finished_already(lab: Lab) -> None:

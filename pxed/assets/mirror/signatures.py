@@ -20,10 +20,10 @@ from typing import TypeVar
 import pysequoia
 from pysequoia.packet import HashAlgorithm, Packet, PacketPile, SignatureType, Tag
 
-from pxed.assets.mirror.errors import MirrorError, UntrustedError
+from pxed.assets.mirror.errors import UntrustedError
+from pxed.assets.mirror.keyfile import DEFAULT_KEY, KeyFileError, key_bytes
 from pxed.inventory.releases import ExpiredSubkeys, MirrorSettings
 
-DEFAULT_KEY = Path(__file__).with_name("flatcar-image-signing-key.asc")
 MAX_SIGNATURES = 4  # of one file that are looked at: each costs a pass over the file
 
 _T = TypeVar("_T")
@@ -35,10 +35,6 @@ _PIPE = 1 << 20  # bytes; what a user without privileges may have (pipe(7))
 _EPOCH = datetime.fromtimestamp(0, UTC)
 _BEGIN, _MIDDLE = b"-----BEGIN PGP SIGNED MESSAGE-----", b"-----BEGIN PGP SIGNATURE-----"
 _END = b"-----END PGP SIGNATURE-----"
-
-
-class KeyFileError(MirrorError):
-    """The key file is not what it should be: no release can be verified with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +58,7 @@ class Keyring:
     def load(cls, settings: MirrorSettings) -> Keyring:
         """The certificate with the pinned fingerprint out of server.mirror.key. Raises KeyFileError."""
         path = settings.key_file(DEFAULT_KEY)
-        try:
-            found = _guarded(pysequoia.Cert.split_bytes, path.read_bytes())
-        except OSError as error:
-            raise KeyFileError(f"cannot read the key file {path} (server.mirror.key): {error.strerror}") from None
+        found = _guarded(pysequoia.Cert.split_bytes, key_bytes(settings))
         if not found:
             raise KeyFileError(f"{path} (server.mirror.key) is not a file of OpenPGP public keys")
         chosen = next((one for one in found if one.fingerprint.upper() == settings.fingerprint), None)

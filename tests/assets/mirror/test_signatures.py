@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pxed.assets.mirror.errors import UntrustedError
-from pxed.assets.mirror.signatures import DEFAULT_KEY, KeyFileError, Keyring
+from pxed.assets.mirror.keyfile import DEFAULT_KEY, KeyFileError
+from pxed.assets.mirror.signatures import Keyring
 from pxed.inventory.releases import SIGNING_KEY, ExpiredSubkeys, MirrorSettings
 from tests.releases.gnupg import GnuPGKey, home
 from tests.releases.keys import ThrowAwayKey
