@@ -24,6 +24,7 @@ class Installed:
     digest: str = ""  # SHA-512 of config.ign on the OEM partition
     mode: str = ""  # its permissions, octal
     config: bytes | None = None  # its content; None: there is none
+    reported: bool = False  # pxed took its report
     ready: bool = False
 
     @property
@@ -50,5 +51,6 @@ def _boot(facts: dict[str, str]) -> Installed:
         digest=facts.get("digest", ""),
         mode=facts.get("mode", ""),
         config=base64.b64decode(facts["config"]) if "config" in facts else None,
+        reported="reported" in facts,
         ready="ready" in facts,
     )
