@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from pxed.ignition import spec
+from pxed.ignition.butane import translate
 from pxed.ignition.document import Config, read_config
 from pxed.ignition.report import UNIT, reports, with_reports
 from pxed.ignition.snippet import SnippetError, prepared
@@ -116,3 +117,37 @@ def test_it_is_made_once_and_filled_for_each_boot() -> None:
     own = Config(b'{"ignition":{"version":"3.4.0"}}', "3.4.0")
     form = prepared(with_reports(own, URL.replace(TOKEN, mark)), mark)
     assert form.fill(TOKEN) == with_reports(own, URL)
+
+
+MANUAL = (Path(__file__).parents[2] / "docs/install.md").read_text()
+SHELL = [text for text in re.findall(r"```bash\n(.*?)```", MANUAL, re.DOTALL) if "/proc/cmdline" in text]
+(SNIPPET,) = re.findall(r"```yaml\n# report\.bu\n(.*?)```", MANUAL, re.DOTALL)
+
+
+UNIT_OF_MANUAL = Config(translate(SNIPPET.encode()).output or b"", "3.3.0")
+
+
+def scripts() -> list[object]:
+    ((body, _),) = files_of(UNIT_OF_MANUAL).values()
+    return [pytest.param(text, id="in the shell") for text in SHELL] + [pytest.param(body.decode(), id="in Butane")]
+
+
+@pytest.mark.parametrize("script", scripts())
+def test_what_the_manual_says_of_reports_works(tmp_path: Path, script: str) -> None:
+    cmdline = tmp_path / "cmdline"
+    with serving(Pxed()) as pxed:
+        pxed.answers(report=[503, 204])
+        cmdline.write_text(f"initrd=x pxed.report={pxed.url}/report/node1?token={TOKEN} quiet\n")
+        text = script.replace("/proc/cmdline", str(cmdline))
+        done = subprocess.run(["bash", "-c", text], capture_output=True, text=True, check=False, timeout=30)
+    assert (done.returncode, pxed.asked[-1].path, pxed.reports[0] in ("running", "installed")) == (
+        0,
+        "/report/node1",
+        True,
+    )
+    assert pxed.asked[-1].message
+
+
+def test_the_manuals_unit_is_one_that_systemd_takes(tmp_path: Path) -> None:
+    assert translate(SNIPPET.encode()).entries == ()
+    verify(tmp_path, units_of(UNIT_OF_MANUAL))

@@ -104,7 +104,7 @@ def test_the_commented_examples_of_the_default_inventory_are_valid(tmp_path: Pat
     loaded = loads(text, tmp_path / "pxed.yaml")
     assert (list(loaded.images), list(loaded.profiles)) == (
         ["flatcar", "staged", "rescue", "netinst"],
-        ["worker", "disk"],
+        ["worker", "installer", "disk"],
     )
     assert (len(loaded.groups), list(loaded.machines)) == (2, ["node1", "node2"])
     assert conforms(text) == []
