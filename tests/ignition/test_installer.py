@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings, strategies
 
 from pxed.ignition.document import Config, read_config
 from pxed.ignition.installer import UNIT, Job, installer_config
@@ -315,6 +316,22 @@ def test_what_comes_from_outside_stays_one_word(guest: Guest, pxed: Pxed, shell:
     assert guest.run(installer_config(job), shell, at=AT).returncode == 0
     assert guest.ran("flatcar-install") == [f"-d|{disk}|-b|http://x/{text}|-V|{text}|-k|{guest.home}/at/key.asc|-o||"]
     assert not Path("x").exists()
+
+
+PRINTABLE = strategies.text(strategies.characters(codec="utf-8").filter(str.isprintable), max_size=30)
+
+
+@settings(max_examples=40, deadline=None)
+@given(machine=PRINTABLE, disk=PRINTABLE, mirror=PRINTABLE)
+@pytest.mark.parametrize("shell", SHELLS)
+def test_any_text_reaches_the_script_as_it_is(shell: str, machine: str, disk: str, mirror: str) -> None:
+    job = replace(JOB, machine=machine, disk=disk, mirror_url=mirror)
+    assignments, _ = files_of(installer_config(job))[f"{AT}/settings"]
+    told = assignments + b'printf "%s\\n" "$machine" "$disk" "$mirror"\n'
+    done = subprocess.run(
+        [*SHELLS[shell], "-s"], input=told, capture_output=True, check=False, env={"PATH": "/usr/bin:/bin"}
+    )
+    assert (done.returncode, done.stdout.decode(), done.stderr) == (0, f"{machine}\n{disk}\n{mirror}\n", b"")
 
 
 @pytest.mark.parametrize(
