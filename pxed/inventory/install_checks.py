@@ -8,21 +8,14 @@ from typing import Any, NamedTuple
 from pxed.inventory.messages import Complaint
 from pxed.inventory.model import Boot, FlatcarImage, Image, Profile
 from pxed.inventory.places import KeyPath
-from pxed.inventory.profile import CONFIG_FILES, access_of
+from pxed.inventory.profile import CONFIG_FILES, CONFIG_SOURCES, access_of
 from pxed.inventory.scalars import nearest, quote
 from pxed.inventory.targets import Target, target_of
 
 FIELDS = (
-    "image",
-    "boot",
-    "install",
-    "local",
-    "ignition_delivery",
-    "ignition_access",
-    "ignition_check",
-    "first_boot",
-    "root",
-)
+    *CONFIG_SOURCES, "ignition_base", "image", "boot", "install", "local", "ignition_delivery", "ignition_access",
+    "ignition_check", "first_boot", "root",
+)  # fmt: skip
 """What of a profile these rules judge."""
 
 
@@ -72,19 +65,19 @@ def install_checks(use: Use, images: Mapping[str, Image], names: Iterable[str]) 
 def _of_images(use: Use, own: FlatcarImage | None, target: Target | None) -> Iterator[Complaint]:
     """`own` is the release that is booted, `target` the one to install; None for another system."""
     install = use.profile.installation
-    if target is not None:
+    if own is not None and target is not None:
         yield from _flatcar(use, own, target)
-    elif install.image is not None:
-        text = f"found {quote(install.image)}, expected an image of Flatcar: another system installs itself, from image"
+    elif own is not None:
+        text = f"found {quote(str(install.image))}, expected an image of Flatcar: another system installs itself"
         yield use.complaint("install", text, below="image")
     else:
-        for field in (*CONFIG_FILES, "disk"):
+        for field in ("image", "channel", "version", *CONFIG_FILES, "disk"):
             if getattr(install, field) is not None:
                 text = f"does nothing: image {use.profile.image}{use.of} is not Flatcar, so it installs itself"
                 yield use.complaint("install", text, below=field, warning=True)
 
 
-def _flatcar(use: Use, own: FlatcarImage | None, target: Target) -> Iterator[Complaint]:
+def _flatcar(use: Use, own: FlatcarImage, target: Target) -> Iterator[Complaint]:
     install, flatcar = use.profile.installation, target.flatcar
     if install.disk is None:
         text = f"boot: install{use.of} needs install: {{disk: ...}}, which is missing: a path, smallest or largest"
@@ -92,13 +85,16 @@ def _flatcar(use: Use, own: FlatcarImage | None, target: Target) -> Iterator[Com
     if flatcar.version.startswith("current-") and flatcar.channel != "lts" and install.version is not None:
         text = f"found {flatcar.version} of {flatcar.channel}, expected current: only lts has years"
         yield use.complaint("install", text, below="version")
-    if own is not None and own.arch != flatcar.arch:
+    if own.arch != flatcar.arch:
         booted = f"{use.profile.image}{use.of}, which is booted to install it, is for {own.arch}"
         text = f"image {target.image} is for {flatcar.arch}, but {booted}: expected one architecture"
         yield use.complaint("install", text, below="image")
     if flatcar.install_image is False:
         text = f"image {target.image} has install_image: false, so that there is nothing to install: remove that there"
         yield use.complaint("install", f"{text}, or name another image", below="image")
+    if use.profile.ignition_url is not None:
+        text = f"boot: install{use.of} puts the installer into the config, which another server has: give it as a file"
+        yield use.complaint("ignition_url", f"{text} (butane or ignition), or leave it out")
     if use.profile.first_boot is False:
         text = f"boot: install{use.of} has Ignition start the installer: remove first_boot: false"
         yield use.complaint("first_boot", text)

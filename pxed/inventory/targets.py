@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+from pxed.inventory.install import Install
 from pxed.inventory.model import Boot, FlatcarImage, Image, Profile
 
 IMPLIED = "install:"
@@ -24,14 +25,15 @@ class Target(NamedTuple):
 
 
 def target_of(profile: Profile, images: Mapping[str, Image]) -> Target | None:
-    """What `boot: install` writes to disk; None where the image that is booted installs itself."""
+    """What `boot: install` writes to disk; None where the image that is booted is not Flatcar: it installs itself."""
     own = images.get(profile.image or "")
-    install = profile.installation
-    name = profile.image or ""
+    if own is None or own.flatcar is None:
+        return None
+    install, name = profile.installation, profile.image or ""
     if install.image is not None:
         name = install.image
     elif install.channel is not None or install.version is not None:
-        name = _named(_release(profile, own.flatcar if own else None), profile.image or "", images)
+        name = _named(_release(install, own.flatcar), name, images)
     found = images.get(name)
     return Target(name, found.flatcar) if found is not None and found.flatcar is not None else None
 
@@ -40,22 +42,18 @@ def implied(profiles: Iterable[Profile], images: Mapping[str, Image]) -> dict[st
     """The images that installations name by channel and version and that the inventory does not list."""
     found: dict[str, Image] = {}
     for profile in profiles:
-        install = profile.installation
-        if profile.boot is not Boot.INSTALL or (install.channel is None and install.version is None):
-            continue
-        own = images.get(profile.image or "")
-        release = _release(profile, own.flatcar if own else None)
-        name = _named(release, profile.image or "", images)
-        if name not in images:
-            found[name] = Image(flatcar=release)
+        install, own = profile.installation, images.get(profile.image or "")
+        names_release = install.channel is not None or install.version is not None
+        if profile.boot is Boot.INSTALL and names_release and own is not None and own.flatcar is not None:
+            release = _release(install, own.flatcar)
+            name = _named(release, profile.image or "", images)
+            if name not in images:
+                found[name] = Image(flatcar=release)
     return found
 
 
-def _release(profile: Profile, own: FlatcarImage | None) -> FlatcarImage:
+def _release(install: Install, own: FlatcarImage) -> FlatcarImage:
     """The release that channel and version name: what they leave out is the booted image's."""
-    install = profile.installation
-    if own is None:
-        return FlatcarImage(channel=install.channel or "stable", version=install.version or "current")
     channel = install.channel or own.channel
     version = install.version or (own.version if channel == own.channel else "current")
     return FlatcarImage(channel=channel, version=version, arch=own.arch, url=own.url)

@@ -43,6 +43,7 @@ ERRORS = [
     ("a year of another channel", "profiles: {p: {image: g, boot: install, install: {disk: /dev/sda, version: ▶current-2024}}}", "profiles.p.install.version", "found current-2024 of beta, expected current: only lts has years"),
     ("a version that is none", "profiles: {p: {image: f, boot: install, install: {disk: /dev/sda, version: ▶newest}}}", "profiles.p.install.version", "or a version such as 4593.2.5"),
     ("a config in an initrd", "profiles: {p: {image: f, boot: install, ▶ignition_delivery: embedded, install: {disk: /dev/sda}}}", "profiles.p.ignition_delivery", "has Ignition fetch its config: leave ignition_delivery out"),
+    ("a live config of another server", "profiles: {p: {image: f, boot: install, ignition_url: ▶http://a/b, install: {disk: /dev/sda}}}", "profiles.p.ignition_url", "puts the installer into the config, which another server has: give it as a file"),
     ("no Ignition", "profiles: {p: {image: f, boot: install, first_boot: ▶no, install: {disk: /dev/sda}}}", "profiles.p.first_boot", "has Ignition start the installer: remove first_boot: false"),
     ("a root on a disk", "profiles: {p: {image: f, boot: install, root: ▶LABEL=ROOT, install: {disk: /dev/sda}}}", "profiles.p.root", "has the installer run in memory"),
     ("no attempt at all", "profiles: {p: {image: f, boot: install, install: {disk: /dev/sda, attempts: ▶0}}}", "profiles.p.install.attempts", "expected a number from 1 up"),
@@ -70,6 +71,8 @@ WARNINGS = [
     ("silence for what boots from memory", "profiles: {p: {image: f, ▶local: silent}}", "profiles.p.local", "local: silent does nothing for a machine that boots from memory"),
     ("a check of what everybody may have", f"profiles: {{p: {{image: f, {CONFIG}, ignition_access: open, ▶ignition_check: address}}}}", "profiles.p.ignition_check", "checks nothing where anybody may fetch the config"),
     ("a disk for what installs itself", "profiles: {p: {image: d, boot: install, install: {▶disk: /dev/sda}}}", "profiles.p.install.disk", "does nothing: image d is not Flatcar, so it installs itself"),
+    ("a release for what installs itself", "profiles: {p: {image: d, boot: install, install: {▶channel: beta}}}", "profiles.p.install.channel", "so it installs itself"),
+    ("another image for what installs itself", "profiles: {p: {image: d, boot: install, install: {▶image: f}}}", "profiles.p.install.image", "so it installs itself"),
     ("a config for what installs itself", "profiles: {p: {image: d, boot: install, install: {▶ignition: /etc/hostname}}}", "profiles.p.install.ignition", "so it installs itself"),
 ]  # fmt: skip
 
@@ -98,7 +101,6 @@ FINE = [
     ("Flatcar with a disk", "profiles: {p: {image: f, boot: install, install: {disk: /dev/disk/by-id/wwn-0x5000}}}"),
     ("the smallest disk", "profiles: {p: {image: f, boot: install, install: {disk: smallest}}}"),
     ("another system that installs itself", "profiles: {p: {image: d, boot: install}}"),
-    ("another live system that installs Flatcar", "profiles: {p: {image: d, boot: install, install: {disk: largest, image: f}}}"),
     ("guarded configs without DHCP, where scripts are enough", f"server: {{dhcp: off, script_only: true}}\nprofiles: {{p: {{image: f, {CONFIG}}}}}"),
     ("open configs without DHCP", f"server: {{dhcp: off}}\nprofiles: {{p: {{image: f, ignition_access: open, {CONFIG}}}}}"),
     ("configs of another server without DHCP", "server: {dhcp: off}\nprofiles: {p: {image: f, ignition_url: http://a/b}}"),
@@ -161,7 +163,7 @@ TARGETS = [
     ("a release that no image is", "image: f", "channel: alpha", "install:alpha-amd64-current"),
     ("a version of the booted channel", "image: g", "version: 4757.1.0", "install:beta-amd64-4757.1.0"),
     ("the booted architecture", "image: arm", "channel: lts, version: current-2024", "install:lts-arm64-current-2024"),
-    ("from another live system", "image: d", "channel: stable", "install:stable-amd64-current"),
+    ("nothing, whatever is named, where the image installs itself", "image: d", "channel: stable", None),
     ("nothing, where the image installs itself", "image: d", "reboot: yes", None),
 ]  # fmt: skip
 
