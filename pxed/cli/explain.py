@@ -21,7 +21,7 @@ from pxed.boot.delivery import fetches_config, ignition_url, machine_files
 from pxed.boot.endpoint import Endpoint
 from pxed.boot.images import BootFile
 from pxed.boot.page import page_for
-from pxed.cli.installation import TOKEN, booted, summary, target_for
+from pxed.cli.installation import booted, course_of, summary, target_for
 from pxed.cli.subject import Subject, find_subject, local_endpoint, mirrored_release
 from pxed.cli.trace import trace, verdict
 from pxed.dhcp.codes import BOOT_SERVER_PORT, CLIENT_PORT, SERVER_PORT
@@ -31,7 +31,6 @@ from pxed.errors import ConfigError, PxedError
 from pxed.ignition.config import recipe_of
 from pxed.inventory.lookup import Identity, Match, resolve
 from pxed.inventory.model import Boot, Inventory
-from pxed.inventory.profile import access_of
 from pxed.server.live import Snapshot
 from pxed.server.load import load_snapshot
 from pxed.server.respond import Outcome, respond
@@ -143,8 +142,7 @@ def _asset(inventory: Inventory, match: Match, file: BootFile) -> Asset:
 
 
 def _ignition_step(snapshot: Snapshot, match: Match, identity: Identity, endpoint: Endpoint) -> Step:
-    guarded = access_of(match.profile) != "open"
-    url = ignition_url(match, endpoint, identity, TOKEN if guarded else None)
+    url = ignition_url(match, endpoint, identity, course_of(snapshot, match).token or None)
     if match.profile.ignition_url:
         return Step("ignition", f"GET {url}", "from that server, not from pxed", "the profile gives a URL")
     config = booted(snapshot, match, identity, endpoint)

@@ -8,7 +8,8 @@ from __future__ import annotations
 from pxed.assets.mirror.index import load_index
 from pxed.assets.mirror.keyfile import key_bytes
 from pxed.assets.mirror.rollout import version_for
-from pxed.boot.delivery import ignition_url, report_url
+from pxed.boot.course import Course, Way
+from pxed.boot.delivery import ignition_url, report_url, serves_config
 from pxed.boot.endpoint import Endpoint
 from pxed.ignition.compose import job_of, live_config, system_config
 from pxed.ignition.config import IgnitionError, recipe_of, system_recipe_of
@@ -16,9 +17,11 @@ from pxed.ignition.document import Config
 from pxed.ignition.installer import Job
 from pxed.inventory.lookup import Identity, Match
 from pxed.inventory.model import Boot, Install
+from pxed.inventory.profile import access_of
 from pxed.inventory.targets import Target, target_of
 from pxed.server.live import Snapshot
 
+_WAY = {Boot.MEMORY: Way.MEMORY, Boot.INSTALL: Way.INSTALL, Boot.LOCAL: Way.LOCAL}
 TOKEN = "TOKEN"  # noqa: S105  # stands for a secret
 
 
@@ -33,6 +36,15 @@ def version_to_install(snapshot: Snapshot, match: Match, target: Target) -> str:
     """Its mirrored version; "" when there is none yet. Raises MirrorError."""
     index = load_index(snapshot.inventory.server.data_dir / "mirror")
     return version_for(target.image, target.flatcar, index, match.name)
+
+
+def course_of(snapshot: Snapshot, match: Match) -> Course:
+    """What a boot does of a machine of which nothing else is known than the inventory: the first one."""
+    profile, installer = match.profile, target_for(snapshot, match) is not None
+    made, way = serves_config(profile), _WAY[profile.boot]
+    guarded = made and way is not Way.LOCAL and (profile.report or access_of(profile) != "open")
+    reports = not installer and (way is Way.INSTALL or (way is Way.MEMORY and profile.report and not made))
+    return Course(way, token=TOKEN if installer or guarded else "", report=TOKEN if reports else "")
 
 
 def booted(snapshot: Snapshot, match: Match, identity: Identity, endpoint: Endpoint) -> Config:

@@ -11,7 +11,8 @@ from urllib.parse import unquote
 
 import pytest
 
-from pxed.cli.installation import summary, target_for, words
+from pxed.boot.course import Course, Way
+from pxed.cli.installation import TOKEN, course_of, summary, target_for, words
 from pxed.inventory.lookup import Identity, Match, resolve
 from pxed.server.load import load_snapshot
 from tests.server.mirrored import NEW, OLD, publish
@@ -28,7 +29,13 @@ profiles:
   bare: {image: flatcar, boot: install, install: {disk: largest, channel: beta, attempts: 1, after_failure: local}}
   worker: {image: flatcar, butane: live.bu, report: true}
   preseed: {image: debian, boot: install, install: {deadline: 2h, backoff: 90s}}
+  public: {image: flatcar, butane: live.bu, ignition_access: open}
+  plain: {image: debian, report: true}
+  disk: {boot: local}
 machines:
+  node6: {mac: 52:54:00:00:00:06, profile: public}
+  node7: {mac: 52:54:00:00:00:07, profile: plain}
+  node8: {mac: 52:54:00:00:00:08, profile: disk}
   node1: {mac: 52:54:00:00:00:01, profile: installer}
   node2: {mac: 52:54:00:00:00:02, profile: both}
   node3: {mac: 52:54:00:00:00:03, profile: bare}
@@ -139,6 +146,24 @@ def test_the_rules_of_an_installation_are_explained(home: Path) -> None:
     )
     assert told(home, 3)[1].endswith("after 1 failed attempt the machine boots its disk")
     assert "fails 2h after its last report; the next begins 90s later" in told(home, 5)[1]
+
+
+COURSES = [
+    ("an installation", 1, Course(Way.INSTALL, token=TOKEN)),
+    ("a system that installs itself", 5, Course(Way.INSTALL, report=TOKEN)),
+    ("a guarded config that reports", 4, Course(Way.MEMORY, token=TOKEN)),
+    ("an open config", 6, Course(Way.MEMORY)),
+    ("a report without a config", 7, Course(Way.MEMORY, report=TOKEN)),
+    ("a disk", 8, Course(Way.LOCAL)),
+]
+
+
+@pytest.mark.parametrize(("number", "course"), [pytest.param(*case[1:], id=case[0]) for case in COURSES])
+def test_the_first_boot_is_what_the_inventory_says(home: Path, number: int, course: Course) -> None:
+    snapshot = load_snapshot(home / "pxed.yaml")
+    match = resolve(snapshot.inventory, Identity(f"52:54:00:00:00:0{number}"))
+    assert isinstance(match, Match)
+    assert course_of(snapshot, match) == course
 
 
 def told(home: Path, number: int) -> tuple[str, str]:
