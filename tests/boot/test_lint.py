@@ -56,6 +56,7 @@ CLEAN = [
     pytest.param(["args: [flatcar.oem.id=pxe]"], id="a platform that this version translates again"),
     pytest.param(["args: [usrmerge=1, systemd.setenv=musr=1]"], id="words that only look like usr="),
     pytest.param(["args: [systemd.machine_id=0123456789abcdef0123456789abcdef]"], id="a machine id"),
+    pytest.param(["boot: install", "install: {disk: /dev/sda}", "butane: w.bu"], id="an installation"),
     pytest.param(["boot: local", "args: [usr=/dev/sda3]", "autologin: true"], id="a profile that boots its disk"),
 ]
 
@@ -66,6 +67,11 @@ def test_nothing_is_said_of_what_boots(lines: list[str], tmp_path: Path) -> None
 
 
 ERRORS = [
+    pytest.param(
+        ["boot: install", "install: {disk: /dev/sda}", "▶args: [usr=/dev/sda3]"],
+        "usr belongs to a boot from disk",
+        id="an installer is booted from memory too",
+    ),
     pytest.param(["▶args: [usr=/dev/sda3]"], "usr belongs to a boot from disk", id="usr= asks for a disk"),
     pytest.param(["▶args: [mount.usr=LABEL=USR-A]"], "mount.usr belongs to", id="so does mount.usr="),
     pytest.param(["▶args: [verity.usr=PARTUUID=7]"], "verity.usr belongs to", id="so does verity.usr="),
