@@ -41,6 +41,8 @@ class Kind(StrEnum):
     HELD = "held"  # the waiting screen was given
     TRANSFER = "transfer"  # a TFTP or HTTP transfer that is no stage by itself
     REFUSED = "refused"  # a request answered by an error: not found, not allowed
+    ALERT = "alert"  # somebody should look: a token used twice, a machine held
+    STATE = "state"  # where a machine's installation is
 
     READY = "ready"
     RELOADED = "reloaded"

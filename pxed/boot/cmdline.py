@@ -9,15 +9,23 @@ the script's matter (pxed.boot.script).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
-from pxed.boot.delivery import fetches_config, has_ignition, ignition_url, machine_files
+from pxed.boot.delivery import (
+    fetches_config,
+    has_ignition,
+    ignition_url,
+    machine_files,
+    made_installer,
+    report_url,
+)
 from pxed.boot.endpoint import Endpoint
 from pxed.boot.images import Role
 from pxed.errors import PxedError
 from pxed.inventory.lookup import Identity, Match
 from pxed.inventory.model import Image, Profile
 
+REPORT_WORD = "pxed.report"  # where an operating system reports that has no config of pxed's to say it
 # COMMAND_LINE_SIZE is 2048 on x86 and arm64, the closing NUL included.
 MAX_LENGTH = 2047
 # iPXE's MAX_ARGUMENTS is 255 and the URL of the kernel is one of them (src/include/ipxe/parseopt.h).
@@ -38,20 +46,32 @@ def kernel_command_line(
     image: Image,
     identity: Identity | None = None,
     *,
-    token: str | None = None,
+    token: str = "",
+    report: str = "",
+    installs: bool = False,
+    secure: bool = False,
     first_boot_done: bool = False,
 ) -> str:
     """The words for one boot. `identity` is what the request said of the machine: its MAC is the NIC it boots from.
 
-    `first_boot_done`: this machine's persistent root has had its first boot, so Ignition must not run again.
+    `token` opens its config, `report` its reports where no config carries that; `installs`: the config is the
+    installer's; `secure`: it is fetched by HTTPS. `first_boot_done`: this machine's persistent root has had its first
+    boot, so Ignition must not run again.
     """
     identity = identity or Identity()
     files = machine_files(match, image, endpoint, identity)
     return " ".join(
         [
             *(f"initrd={file.name}" for file in files if file.role is Role.INITRD),
-            *_ignition_words(match, endpoint, identity, token, first_boot_done),
+            *_ignition_words(
+                match,
+                image,
+                installs,
+                first_boot_done,
+                lambda made: ignition_url(match, endpoint, identity, token, made=made, secure=secure),
+            ),
             *_profile_words(match.profile),
+            *([f"{REPORT_WORD}={report_url(match, endpoint, identity, report)}"] if report else []),
             *([f"BOOTIF=01-{identity.mac.replace(':', '-')}"] if identity.mac else []),
             *match.profile.args,
         ]
@@ -87,13 +107,13 @@ def checked(line: str, kernel_name: str = "") -> str:
 
 
 def _ignition_words(
-    match: Match, endpoint: Endpoint, identity: Identity, token: str | None, first_boot_done: bool
+    match: Match, image: Image, installs: bool, first_boot_done: bool, url: Callable[[bool], str]
 ) -> Iterator[str]:
-    profile = match.profile
-    if _runs_ignition(profile, first_boot_done):
+    profile, installer = match.profile, made_installer(image, installs)
+    if installer or _runs_ignition(profile, first_boot_done):
         yield "flatcar.first_boot=1"
-    if fetches_config(profile):
-        yield f"ignition.config.url={ignition_url(match, endpoint, identity, token)}"
+    if installer or fetches_config(profile):
+        yield f"ignition.config.url={url(installer)}"
 
 
 def _runs_ignition(profile: Profile, first_boot_done: bool) -> bool:

@@ -17,6 +17,13 @@ class Way(StrEnum):
     ANNOUNCE = "announce"  # show yourself by DHCP first, then ask again: secrets go to boots that were seen only
 
 
+class Detour(NamedTuple):
+    """What changes the answer to a machine's DHCP: its disk is to boot in silence, or a profile is on for one boot."""
+
+    disk: bool = False  # it boots its disk
+    profile: str = ""  # the one-shot profile
+
+
 class Course(NamedTuple):
     """What this boot does. `text` says why, where it is not the profile that says it."""
 
@@ -26,3 +33,5 @@ class Course(NamedTuple):
     boot: str = ""  # its id: the script says it when it asks again, so that no new boot is counted
     token: str = ""  # opens the Ignition config or the initrd of this boot
     report: str = ""  # opens /report
+    secure: bool = False  # its config is fetched by HTTPS
+    refused: bool = False  # who asks is not the machine that it names

@@ -5,20 +5,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from functools import lru_cache
+from types import MappingProxyType
 from typing import NamedTuple
 
 from pxed.architecture import name_of
+from pxed.boot.course import Detour
 from pxed.boot.endpoint import Endpoint
 from pxed.boot.loaders import DEFAULT_LOADERS, LOADER_KEY, supported
 from pxed.dhcp.codes import BOOT_SERVER_PORT, IpxeOption, MessageType
 from pxed.dhcp.pxe import KNOWN_CLIENT_CLASSES, BootRequest, Client, Stage
 from pxed.dhcp.reply import packed
 from pxed.inventory.lookup import Identity, Match, Unmatched, resolve
-from pxed.inventory.model import DhcpMode, Inventory, LoaderKey, Opt43
+from pxed.inventory.model import Boot, DhcpMode, Inventory, LoaderKey, Opt43
+from pxed.inventory.profile import with_overrides
 
 SHARED_PLANS = 16384  # plans kept: (client class, address, loader, switches); bounds what invented classes can grow
+NO_DETOURS: Mapping[str, Detour] = MappingProxyType({})
+_NO_DETOUR = Detour()
+SILENT = "it boots its disk, and local: silent leaves its DHCP unanswered"
+OF_THE_HARDWARE = frozenset({"loader", "pxe", "console", "ip"})
 BIS_LAYER = 0x8000  # PXE 2.1 2.4, option 43.71: the client wants credentials (Boot Integrity Services)
 
 
@@ -79,8 +87,10 @@ class Ignore(NamedTuple):
     wanted: bool = True
 
 
-def decide(inventory: Inventory, request: BootRequest, endpoint: Endpoint) -> Offer | Ignore:
-    """What this client gets at this address."""
+def decide(
+    inventory: Inventory, request: BootRequest, endpoint: Endpoint, detours: Mapping[str, Detour] = NO_DETOURS
+) -> Offer | Ignore:
+    """What this client gets at this address. `detours`: what the state store knows of machines, by name."""
     refusal = _not_for_us(inventory.server.dhcp, request, endpoint)
     if refusal is not None:
         return refusal
@@ -88,6 +98,11 @@ def decide(inventory: Inventory, request: BootRequest, endpoint: Endpoint) -> Of
     architecture, loader_key = served_as(client)
     match = resolve(inventory, Identity(request.mac, request.uuid, None, architecture))
     if isinstance(match, Match):
+        detour = detours.get(match.name, _NO_DETOUR)
+        if is_silent(match, detour):
+            return Ignore(SILENT, match.name)
+        if detour.profile in inventory.profiles:
+            match = one_shot(inventory, match, detour.profile)
         name, profile_name, loader, wish = match.name, match.profile_name, match.profile.loader, match.profile.pxe.opt43
     elif match.hold:
         name, profile_name, loader, wish = _held_name(match, request), "", None, Opt43.AUTO
@@ -100,6 +115,20 @@ def decide(inventory: Inventory, request: BootRequest, endpoint: Endpoint) -> Of
         return Ignore(plan.explanation, "" if name == request.mac else name)
     acknowledge = request.message_type != MessageType.DISCOVER
     return Offer(name, acknowledge, plan, endpoint.address, client, profile_name, match.reason)
+
+
+def is_silent(match: Match, detour: Detour) -> bool:
+    """Whether the machine is sent to its disk by no answer at all."""
+    to_disk = detour.disk or match.profile.boot is Boot.LOCAL
+    return match.profile.local == "silent" and to_disk and not detour.profile
+
+
+def one_shot(inventory: Inventory, match: Match, profile_name: str) -> Match:
+    """The machine with another profile, of which it keeps what belongs to its hardware."""
+    overrides = match.machine.overrides if match.machine else {}
+    own = {name: value for name, value in overrides.items() if name in OF_THE_HARDWARE}
+    profile = with_overrides(inventory.profiles[profile_name], own)
+    return match._replace(profile_name=profile_name, profile=profile)
 
 
 def _not_for_us(mode: DhcpMode, request: BootRequest, endpoint: Endpoint) -> Ignore | None:

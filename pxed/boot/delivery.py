@@ -45,16 +45,33 @@ def needs_archive(profile: Profile) -> bool:
     return embeds_config(profile) or bool(profile.oem_files)
 
 
-def ignition_url(match: Match, endpoint: Endpoint, identity: Identity, token: str | None = None) -> str:
-    """Where the machine fetches its config. A machine whose profile a group chose says again what chose it."""
-    if match.profile.ignition_url:
+def made_installer(image: Image, installs: bool) -> bool:
+    """Whether a boot that installs gets the installer that pxed makes: any image but Flatcar's installs itself."""
+    return installs and image.flatcar is not None
+
+
+def ignition_url(
+    match: Match,
+    endpoint: Endpoint,
+    identity: Identity,
+    token: str = "",
+    *,
+    made: bool = False,
+    secure: bool = False,
+) -> str:
+    """Where the machine fetches its config; `made`: one that pxed makes, whatever the profile names; `secure`: by
+    HTTPS where pxed has that.
+
+    A machine whose profile a group chose says again what chose it.
+    """
+    if match.profile.ignition_url and not made:
         return match.profile.ignition_url
-    return _own_url("ignition", match, endpoint, identity, token)
+    return _own_url("ignition", match, endpoint, identity, token, secure=secure)
 
 
-def report_url(match: Match, endpoint: Endpoint, identity: Identity, token: str) -> str:
-    """Where the machine reports what it does; `&stage=...` may follow."""
-    return _own_url("report", match, endpoint, identity, token)
+def report_url(match: Match, endpoint: Endpoint, identity: Identity, token: str, *, secure: bool = False) -> str:
+    """Where the machine reports what it does; `&stage=...` may follow. `secure`: by HTTPS where pxed has that."""
+    return _own_url("report", match, endpoint, identity, token, secure=secure)
 
 
 def machine_files(
@@ -64,24 +81,32 @@ def machine_files(
     identity: Identity,
     *,
     version: str = "",
-    token: str | None = None,
+    token: str = "",
 ) -> tuple[BootFile, ...]:
     """What the machine loads: the image's files, then the initrd of its own if it gets one."""
     files = boot_files(image, version)
     if not needs_archive(match.profile):
         return files
     name = unique_name(_OEM_NAME, {file.name for file in files})
-    url = _own_url("oem", match, endpoint, identity, token, OEM_SUFFIX)
+    url = _own_url("oem", match, endpoint, identity, token, OEM_SUFFIX)  # iPXE loads it: it need not know our CA
     return (*files, BootFile(Role.INITRD, name, url, made=True))
 
 
 def _own_url(
-    kind: str, match: Match, endpoint: Endpoint, identity: Identity, token: str | None, suffix: str = ""
+    kind: str,
+    match: Match,
+    endpoint: Endpoint,
+    identity: Identity,
+    token: str,
+    suffix: str = "",
+    *,
+    secure: bool = False,
 ) -> str:
     query = {"token": token} if token else {}
     if match.machine is None or match.machine.profile is None:
         query |= _identity_query(identity)
-    url = f"{endpoint.url}/{kind}/{quote(match.name, safe=':')}{suffix}"
+    base = (endpoint.secure_url if secure else "") or endpoint.url
+    url = f"{base}/{kind}/{quote(match.name, safe=':')}{suffix}"
     return f"{url}?{urlencode(query)}" if query else url
 
 

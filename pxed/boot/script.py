@@ -21,13 +21,17 @@ _NIL = "${nil}"
 _SPECIAL = frozenset({"||", "&&", ";"})
 _PRINTABLE = re.compile(r"[^\x20-\x7e]")
 # The booted NIC is the one opened last; net0 need not be it (B4). uristring encodes the blanks of a serial number.
-QUERY = "mac=${netX/mac}&uuid=${uuid}&serial=${serial:uristring}&arch=${buildarch}&platform=${platform}"
+QUERY = (
+    "mac=${netX/mac}&uuid=${uuid}&serial=${serial:uristring}&asset=${asset:uristring}"
+    "&arch=${buildarch}&platform=${platform}"
+)
 HOLD_SECONDS = 10
 # The full waiting screen comes back once a minute, for the human who arrives late.
 _FULL_SCREEN_EVERY = 6
 # Milliseconds without progress. A stalled server must not hold a machine for ever (B9).
 _SCRIPT_TIMEOUT = 30_000
 _FILE_TIMEOUT = 60_000
+MAX_SHOWN = 400  # characters of a reason: five lines of the screen
 
 
 def entry_url(endpoint: Endpoint) -> str:
@@ -61,16 +65,23 @@ def entry_script(endpoint: Endpoint) -> str:
 
 
 def machine_script(
-    name: str, profile: str, image_name: str, files: Sequence[BootFile], *, endpoint: Endpoint, cmdline: str
+    name: str,
+    profile: str,
+    image_name: str,
+    files: Sequence[BootFile],
+    *,
+    endpoint: Endpoint,
+    cmdline: str,
+    boot: str = "",
 ) -> str:
-    """Load kernel and initrds and start them. `cmdline` is the text that the guest shall see."""
+    """Load kernel and initrds and start them. `cmdline` is the text that the guest shall see, `boot` the boot's id."""
     source = f"profile {_shown(profile)}, image {_shown(image_name)}, from {_shown(endpoint.url)}"
     return _script(
         f"echo pxed: {_shown(name)}: {source}",
         "goto load",
         *_failed(f"{name}: kernel or initrd not loaded from {endpoint.url}, the error is above"),
         # Ask anew rather than load anew: by then the inventory may have been put right.
-        f"{_chain(endpoint)} || goto failed",
+        f"{_chain(endpoint, boot)} || goto failed",
         ":load",
         "imgfree",
         *(f"{line} || goto failed" for line in _loads(image_name, files, endpoint, cmdline)),
@@ -97,11 +108,42 @@ def ignored_script(reason: str) -> str:
     )
 
 
-def failed_script(name: str, reason: str, endpoint: Endpoint) -> str:
+def failed_script(name: str, reason: str, endpoint: Endpoint, boot: str = "") -> str:
     """Nothing can be booted until an operator acts: say why, wait, ask again."""
     return _script(
         *_failed(f"{name}: {reason}"),
-        f"{_chain(endpoint)} || goto failed",
+        f"{_chain(endpoint, boot)} || goto failed",
+    )
+
+
+def waiting_script(name: str, text: str, seconds: int, endpoint: Endpoint, boot: str = "") -> str:
+    """Say why, wait so long, ask again."""
+    return _script(
+        f"echo pxed: {_shown(name)}: {_shown(text[:MAX_SHOWN])}",
+        f"echo pxed: asking again in {seconds} seconds; Ctrl-C gives an iPXE shell",
+        f"sleep {seconds} || shell",
+        "goto ask",
+        *_failed(f"no script from {endpoint.url}"),
+        ":ask",
+        f"{_chain(endpoint, boot)} || goto failed",
+    )
+
+
+def announcing_script(name: str, endpoint: Endpoint, *, announced: bool = False) -> str:
+    """Be seen by DHCP, then ask again: pxed gives secrets only to boots that it saw, and it may have been restarted.
+
+    `announced`: this boot did, and was not seen.
+    """
+    first = [
+        f"echo pxed: {_shown(name)}: pxed has not seen the DHCP of this boot, so that comes first",
+        "goto announce",
+    ]
+    return _script(
+        *([] if announced else first),
+        *_failed(f"{name}: pxed at {endpoint.url} does not see this machine's DHCP"),
+        ":announce",
+        "dhcp netX || goto failed",
+        f"{_chain(endpoint)}&announced=1 || goto failed",
     )
 
 
@@ -142,9 +184,10 @@ def _loads(image_name: str, files: Sequence[BootFile], endpoint: Endpoint, cmdli
         yield f"{line} {escape(cmdline)}" if file.role is Role.KERNEL and cmdline else line
 
 
-def _chain(endpoint: Endpoint) -> str:
+def _chain(endpoint: Endpoint, boot: str = "") -> str:
     # --replace: a script that chains for days must not nest. --autofree: nor fill the memory.
-    return f"chain --autofree --replace --timeout {_SCRIPT_TIMEOUT} {entry_url(endpoint)}"
+    again = f"&boot={boot}" if boot else ""
+    return f"chain --autofree --replace --timeout {_SCRIPT_TIMEOUT} {entry_url(endpoint)}{again}"
 
 
 def _failed(what: str) -> list[str]:

@@ -142,7 +142,7 @@ def _asset(inventory: Inventory, match: Match, file: BootFile) -> Asset:
 
 
 def _ignition_step(snapshot: Snapshot, match: Match, identity: Identity, endpoint: Endpoint) -> Step:
-    url = ignition_url(match, endpoint, identity, course_of(snapshot, match).token or None)
+    url = ignition_url(match, endpoint, identity, course_of(snapshot, match).token)
     if match.profile.ignition_url:
         return Step("ignition", f"GET {url}", "from that server, not from pxed", "the profile gives a URL")
     config = booted(snapshot, match, identity, endpoint)

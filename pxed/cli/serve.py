@@ -10,13 +10,14 @@ from pathlib import Path
 from pxed.errors import ConfigError, HostError
 from pxed.events import Level
 from pxed.server.apitoken import api_token
-from pxed.server.app import Daemon
+from pxed.server.app import Daemon, open_state
 from pxed.server.bus import Bus, LogWriter, as_journal, as_json, as_text
 from pxed.server.live import Snapshot
 from pxed.server.load import load_snapshot
 from pxed.server.sockets import Sockets, open_all
 from pxed.server.systemd import listen_fds, manager
 from pxed.status.journal import Journal
+from pxed.status.store.errors import StoreError
 
 CHECKED_AT_START = 50  # machines whose own config is made before READY, 4 ms each; the others follow in the background
 _FORMATS = {"text": as_text, "json": as_json, "journal": as_journal}
@@ -34,14 +35,20 @@ def run(config: Path, log_format: str, log_level: str) -> int:
         return _fail(str(error), 1)
     except HostError as error:
         return _fail(f"pxed: {error}", 2)
-    asyncio.run(_serve(config, snapshot, sockets, name, Level[log_level.upper()]))
-    return 0
+    return asyncio.run(_serve(config, snapshot, sockets, name, Level[log_level.upper()]))
 
 
-async def _serve(config: Path, snapshot: Snapshot, sockets: Sockets, log_format: str, level: Level) -> None:
+async def _serve(config: Path, snapshot: Snapshot, sockets: Sockets, log_format: str, level: Level) -> int:
     bus = Bus(Journal(), LogWriter(), _FORMATS[log_format], level)
     told, credential = manager(os.environ, os.getpid()), api_token(os.environ)
-    await Daemon(config, snapshot, sockets, bus, told, credential=credential).run()
+    try:
+        state = await open_state(snapshot, bus.emit)
+    except StoreError as error:
+        bus.close()
+        sockets.close()
+        return _fail(f"pxed: {error}", 2)
+    await Daemon(config, state, sockets, bus, told, credential=credential).run()
+    return 0
 
 
 def _fail(message: str, code: int) -> int:

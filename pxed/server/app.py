@@ -11,12 +11,13 @@ import gc
 import signal
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 from pxed.assets.library import Library
 from pxed.boot.endpoint import endpoint_at
 from pxed.boot.script import entry_script
 from pxed.dhcp.codes import BOOT_SERVER_PORT, SERVER_PORT
-from pxed.events import Event, Kind, Level
+from pxed.events import Emit, Event, Kind, Level
 from pxed.inventory.model import TftpSettings
 from pxed.server.auth import Auth
 from pxed.server.bus import Bus
@@ -30,7 +31,9 @@ from pxed.server.live import Live, Snapshot
 from pxed.server.mirroring import Mirroring
 from pxed.server.releases import Releases
 from pxed.server.reload import Reloader
+from pxed.server.services import Services, make_services
 from pxed.server.sockets import Sockets
+from pxed.server.state import StateStore
 from pxed.server.systemd import Manager
 from pxed.server.tftp import Settings, TftpServer
 from pxed.server.tftp_files import Files
@@ -45,29 +48,44 @@ def _tftp_settings(tftp: TftpSettings) -> Settings:
     return Settings(tftp.max_windowsize, tftp.max_transfers, tftp.rollover, port_range=tftp.port_range)
 
 
+class State(NamedTuple):
+    """What is served, and what is known of the machines."""
+
+    live: Live
+    clients: Clients
+    services: Services
+    store: StateStore
+
+
+async def open_state(snapshot: Snapshot, emit: Emit) -> State:
+    """The state of this inventory, as the store has it. Raises StoreError."""
+    live, clients, server = Live(snapshot), Clients(), snapshot.inventory.server
+    store = await StateStore.start(server.state, server.data_dir, emit)
+    return State(live, clients, await make_services(live, store, store.contents, clients, emit), store)
+
+
 class Daemon:
     """One running pxed."""
 
     def __init__(
         self,
         path: Path,
-        snapshot: Snapshot,
+        state: State,
         sockets: Sockets,
         bus: Bus,
         manager: Manager,
         *,
         credential: Path | None = None,
     ) -> None:
-        server = snapshot.inventory.server
-        self.live = Live(snapshot)
+        self.live, self.clients, self._services, self._store = state
+        server = self.live.snapshot.inventory.server
         self.interfaces = Interfaces(server)
-        self.clients = Clients()
         self._bus = bus
         self._manager = manager
         self._sockets = sockets
         self._stopping = asyncio.Event()
         self._reloader = Reloader(path, self.live, bus.emit, manager)
-        self._dhcp = DhcpServer(self.live, self.interfaces, bus, self.clients)
+        self._dhcp = DhcpServer(self.live, self.interfaces, bus, self.clients, self._services.seen)
         library = Library(server.data_dir)
         loop = asyncio.get_running_loop()
         self._tftp = TftpServer(
@@ -87,6 +105,7 @@ class Daemon:
             self._releases,
             bus.emit,
             self.clients,
+            self._services,
             journal=bus.journal,
             subscribe=bus.subscribe,
             auth=Auth(credential),
@@ -101,6 +120,7 @@ class Daemon:
                 asyncio.create_task(self._watch(), name="watch"),
                 asyncio.create_task(self._mirroring.run(), name="mirror"),
                 asyncio.create_task(self._checking.run(), name="checking"),
+                asyncio.create_task(self._services.machines.run(), name="machines"),
             ]
             if self._manager.watchdog_seconds:
                 tasks.append(asyncio.create_task(self._keep_alive(), name="watchdog"))
@@ -145,6 +165,7 @@ class Daemon:
             if await self._reloader.look():
                 self.interfaces.use(self.live.snapshot.inventory.server)
                 self._mirroring.reconsider()
+                self._services.machines.reconsider()
                 self._manager.notify(f"STATUS={self._status()}")
 
     async def _keep_alive(self) -> None:
@@ -175,6 +196,7 @@ class Daemon:
         self._tftp.close()
         await self._http.close()
         await self._releases.close()
+        await self._store.close()
         self._sockets.close()
         self._bus.close()
 

@@ -39,6 +39,7 @@ class Caller:
     endpoint: Endpoint
     machine: str = ""
     mac: str = ""
+    secure: bool = False  # it came by HTTPS
 
 
 def caller_of(request: web.BaseRequest, inventory: Inventory, clients: ClientMap) -> Caller:
@@ -49,7 +50,8 @@ def caller_of(request: web.BaseRequest, inventory: Inventory, clients: ClientMap
     endpoint = endpoint_at(local[0] if local else "0.0.0.0", inventory.server)
     address = str(peer[0]) if peer else ""
     mac = clients.mac_of(address) if address else ""
-    return Caller(address, endpoint, name_by_mac(inventory, clients, mac), mac)
+    secure = transport is not None and transport.get_extra_info("sslcontext") is not None
+    return Caller(address, endpoint, name_by_mac(inventory, clients, mac), mac, secure)
 
 
 def name_by_mac(inventory: Inventory, clients: ClientMap, mac: str) -> str:
@@ -67,7 +69,7 @@ def identity_of(query: Mapping[str, str]) -> Identity:
     return Identity(
         mac=parse_mac(mac) if mac else "",
         uuid=_uuid(query.get("uuid", "")),
-        serial=_serial(query.get("serial", "")),
+        serial=smbios_text(query.get("serial", "")),
         arch=_arch(query.get("arch", ""), query.get("platform", "")),
     )
 
@@ -91,8 +93,8 @@ def _uuid(text: str) -> bytes | None:
         return None
 
 
-def _serial(text: str) -> str | None:
-    """A serial number as boards carry them; anything else is taken for none."""
+def smbios_text(text: str) -> str | None:
+    """A serial number or an asset tag as boards carry them; anything else is taken for none."""
     serial = text.strip()
     return serial if _SERIAL.fullmatch(serial) else None
 

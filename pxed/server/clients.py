@@ -47,10 +47,11 @@ class Clients:
     def mac_of(self, address: str) -> str:
         """The MAC last seen at `address`, or ""."""
         known = self._macs.get(address)
-        return known if known is not None else self._neighbour(address)
+        return known if known is not None else self.neighbour(address, learn=True)
 
-    def _neighbour(self, address: str) -> str:
-        """From /proc/net/arp, proc(5): IP address, HW type, Flags, HW address, Mask, Device."""
+    def neighbour(self, address: str, *, learn: bool = False) -> str:
+        """The MAC that the kernel knows at `address`, or "": from /proc/net/arp, proc(5): IP address, HW type, Flags,
+        HW address, Mask, Device. What is behind a router is not there."""
         try:
             lines = self._neighbours.read_text().splitlines()[1:]
         except OSError:
@@ -58,6 +59,7 @@ class Clients:
         for line in lines:
             fields = line.split()
             if len(fields) >= 4 and fields[0] == address and fields[3] != "00:00:00:00:00:00":
-                self.learn(address, fields[3])
+                if learn:
+                    self.learn(address, fields[3])
                 return fields[3]
         return ""

@@ -6,7 +6,7 @@ import asyncio
 import socket
 import time
 
-from pxed.boot.decide import Offer
+from pxed.boot.decide import SILENT, Ignore, Offer
 from pxed.boot.endpoint import Endpoint
 from pxed.dhcp.codes import SERVER_PORT, MessageType, Option
 from pxed.dhcp.message import ZERO_ADDRESS, Message
@@ -21,6 +21,7 @@ from pxed.server.interfaces import Interfaces
 from pxed.server.live import Live
 from pxed.server.ready import ReadyOffers, hit_event
 from pxed.server.respond import Outcome, respond
+from pxed.server.seen import Seen
 
 _Outgoing = tuple[bytes, tuple[str, int], udp.Datagram, Endpoint]  # reply, destination, the question, where
 
@@ -30,13 +31,14 @@ BATCH = 32  # datagrams per wake-up, so that TFTP and HTTP get their turn in a f
 class DhcpServer:
     """Answers on the sockets it is given."""
 
-    def __init__(self, live: Live, interfaces: Interfaces, bus: Bus, clients: Clients) -> None:
+    def __init__(self, live: Live, interfaces: Interfaces, bus: Bus, clients: Clients, seen: Seen) -> None:
         self._live = live
+        self._seen = seen
         self._interfaces = interfaces
         self._bus = bus
         self._clients = clients
         self._devices: dict[socket.socket, str | None] = {}  # each socket, and the interface that it is bound to
-        self._ready = ReadyOffers(live.snapshot.inventory)
+        self._ready = ReadyOffers(live.snapshot.inventory, live.detours)
         self.undecodable = 0
 
     def attach(self, sock: socket.socket, port: int) -> None:
@@ -72,6 +74,7 @@ class DhcpServer:
                 self._respond(port, datagram, endpoint, ready, outgoing)
             else:
                 outgoing.append((hit.reply, hit.destination, datagram, endpoint))
+                self._seen.boot(hit.machine, now)
                 told.append((hit_event, (now, hit, endpoint.interface)))
         plain = self._has_one_source(sock)
         for reply, destination, datagram, endpoint in outgoing:
@@ -95,18 +98,26 @@ class DhcpServer:
         """The whole way, for a datagram of which no reply is ready."""
         data, source, _ifindex, _address = datagram
         try:
-            outcome = respond(ready.inventory, data, port, source, endpoint)
+            outcome = respond(ready.inventory, data, port, source, endpoint, ready.detours)
         except DecodeError as error:
             self.undecodable += 1
             self._bus.defer(undecodable_event, time.time(), source, endpoint.interface, str(error))
             return
         if outcome.reply is not None:
             outgoing.append((outcome.reply, outcome.destination, datagram, endpoint))
+        self._note(outcome.decision)
         self._learn(outcome.message)
         self._learn_name(ready.inventory, outcome)
         if port == SERVER_PORT:
             ready.keep(data, endpoint, outcome)
         self._bus.defer(outcome_event, time.time(), outcome, endpoint.interface)
+
+    def _note(self, decision: Offer | Ignore) -> None:
+        """What the wire tells of a boot: that it has begun, or that the machine goes to its disk unanswered."""
+        if isinstance(decision, Offer):
+            self._seen.boot(decision.machine, time.time())
+        elif decision.reason is SILENT:
+            self._seen.to_disk(decision.machine)
 
     def _has_one_source(self, sock: socket.socket) -> bool:
         """Whether all that this socket sends leaves by one interface from its one address: then the kernel need not be
@@ -117,7 +128,7 @@ class DhcpServer:
     def _ready_offers(self) -> ReadyOffers:
         inventory = self._live.snapshot.inventory
         if self._ready.inventory is not inventory:
-            self._ready = ReadyOffers(inventory)
+            self._ready = ReadyOffers(inventory, self._live.detours)
         return self._ready
 
     def _learn_name(self, inventory: Inventory, outcome: Outcome) -> None:

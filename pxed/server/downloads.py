@@ -15,7 +15,7 @@ from aiohttp import web
 
 from pxed.assets.library import Asset, AssetError, Library, open_asset
 from pxed.assets.mirror.index import Release
-from pxed.boot.images import BootFile, Role, find_file
+from pxed.boot.images import BootFile, Role, boot_files, find_file
 from pxed.events import Emit, Kind, Level
 from pxed.inventory.model import Image
 from pxed.server.conditions import Selection, Validators, select
@@ -34,10 +34,13 @@ _STAGE = {Role.KERNEL: Kind.KERNEL, Role.INITRD: Kind.INITRD}
 class Downloads:
     """Hands out the library's files."""
 
-    def __init__(self, library: Library, releases: Releases, emit: Emit) -> None:
+    def __init__(
+        self, library: Library, releases: Releases, emit: Emit, loaded: Callable[[str], None] = lambda machine: None
+    ) -> None:
         self._library = library
         self._releases = releases
         self._emit = emit
+        self._loaded = loaded  # hears which machine has all files of an image
         self._deliveries = Deliveries()
 
     async def loader(self, asked: Asked) -> web.StreamResponse:
@@ -49,7 +52,8 @@ class Downloads:
         image, file = _image_file(asked)
         if image.flatcar is not None:
             return await self._of_release(asked, image, file)
-        return await self._send(asked, self._asset(file.source, loader=False), _STAGE[file.role])
+        asset = self._asset(file.source, loader=False)
+        return await self._send(asked, asset, _STAGE[file.role], lambda _: self._whole(asked, image, file))
 
     async def mirror(self, asked: Asked) -> web.StreamResponse:
         """A file of a release in the release server's own layout, for flatcar-install and update engines."""
@@ -69,10 +73,18 @@ class Downloads:
         if release is None:
             refuse(503, f"Image {name}: {self._releases.missing(name)}.", {"Retry-After": RETRY_SECONDS})
         asset = await self._mirrored(release, file.name)
-        return await self._send(asked, asset, _STAGE[file.role], self._whole_sent(name, release, machine))
 
-    def _whole_sent(self, image: str, release: Release, machine: str) -> Whole:
-        return lambda asset: self._releases.sent(image, release, asset, machine)
+        def whole(asset: Asset) -> None:
+            self._releases.sent(name, release, asset, machine)
+            self._whole(asked, image, file)
+
+        return await self._send(asked, asset, _STAGE[file.role], whole)
+
+    def _whole(self, asked: Asked, image: Image, file: BootFile) -> None:
+        """A machine has got a file: the last one of its image is the end of loading it."""
+        machine = asked.caller.machine or asked.caller.mac
+        if machine and file.name == boot_files(image)[-1].name:
+            self._loaded(machine)
 
     async def _mirrored(self, release: Release, name: str) -> Asset:
         try:

@@ -24,14 +24,16 @@ from pxed.server.api_machines import MachinePages, machine_handlers
 from pxed.server.auth import Auth
 from pxed.server.bootpages import BootPages
 from pxed.server.callers import Caller, ClientMap, caller_of, named
+from pxed.server.configpages import ConfigPages
 from pxed.server.downloads import Downloads
 from pxed.server.firstboot import FirstBootError, FirstBoots
 from pxed.server.happenings import refused
 from pxed.server.live import Live
-from pxed.server.orders import Idle, Machines
 from pxed.server.releases import Releases
 from pxed.server.replies import Asked, HttpRefusalError, text_reply
+from pxed.server.reportpages import ReportPages
 from pxed.server.routes import Found, Refusal, Route, route
+from pxed.server.services import Services
 
 # Bounds what a peer can occupy. iPXE's requests are below 1 KiB, a browser's below 8.
 MAX_LINE = 8190
@@ -60,26 +62,29 @@ class HttpServer:
         releases: Releases,
         emit: Emit,
         clients: ClientMap,
+        services: Services,
         *,
         journal: Journal,
         subscribe: Subscribe,
-        machines: Machines | None = None,
         auth: Auth | None = None,
     ) -> None:
         self._live = live
         self._emit = emit
         self._clients = clients
         self.first_boots = FirstBoots(live.snapshot.inventory.server.data_dir)
-        downloads = Downloads(library, releases, emit)
-        boots = BootPages(emit, clients, self.first_boots, releases)
+        machines = services.machines
+        downloads = Downloads(library, releases, emit, machines.loaded)
+        boots = BootPages(emit, clients, self.first_boots, releases, services.visits)
+        reports = ReportPages(emit, services.access, machines, self.first_boots)
+        configs = ConfigPages(emit, services.access, machines, services.guarded, reports.had_first_boot)
         self._api = Api(journal, subscribe)
-        pages = MachinePages(journal, machines or Idle(), auth or Auth(), emit)
+        pages = MachinePages(journal, machines, auth or Auth(), emit)
         self._handlers: dict[Route, Handler] = {
             Route.BOOT: boots.boot,
             Route.AUTOEXEC: boots.entry,
-            Route.IGNITION: boots.ignition,
-            Route.ARCHIVE: boots.archive,
-            Route.REPORT: boots.report,
+            Route.IGNITION: configs.ignition,
+            Route.ARCHIVE: configs.archive,
+            Route.REPORT: reports.report,
             Route.LOADER: downloads.loader,
             Route.IMAGE: downloads.image,
             Route.MIRROR: downloads.mirror,

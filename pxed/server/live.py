@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pxed.assets.mirror.index import Index
+from pxed.boot.course import Detour
 from pxed.errors import Problem
 from pxed.ignition.config import IgnitionConfigs
 from pxed.inventory.model import Inventory, Machine
@@ -30,8 +31,9 @@ class Snapshot:
 
 
 class Live:
-    """Holds the snapshot, and the index of the mirror. A request reads each once and keeps what it read."""
+    """Holds the snapshot, the index of the mirror and what DHCP does otherwise; a request keeps what it read first."""
 
     def __init__(self, snapshot: Snapshot, index: Index | None = None) -> None:
         self.snapshot = snapshot
         self.index = index or Index()
+        self.detours: dict[str, Detour] = {}  # what the state store changes of DHCP, by machine

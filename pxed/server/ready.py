@@ -7,10 +7,12 @@ is not exactly alike goes through `respond` again. A test holds the two against 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from pxed.boot.decide import Offer, served_as
+from pxed.boot.course import Detour
+from pxed.boot.decide import NO_DETOURS, Offer, served_as
 from pxed.boot.endpoint import Endpoint
 from pxed.dhcp.codes import CLIENT_PORT, SERVER_PORT
 from pxed.dhcp.message import HEADER_SIZE, REMEMBERED_AREA, ZERO_ADDRESS, Message
@@ -65,8 +67,9 @@ _Key = tuple[bytes, bytes, str]
 class ReadyOffers:
     """The offers of one inventory to DISCOVERs on port 67."""
 
-    def __init__(self, inventory: Inventory) -> None:
+    def __init__(self, inventory: Inventory, detours: Mapping[str, Detour] = NO_DETOURS) -> None:
         self.inventory = inventory
+        self.detours = detours
         self._kinds: dict[_Key, _KindOfRequest] = {}
 
     def find(self, datagram: bytes, endpoint: Endpoint) -> Hit | None:
@@ -81,6 +84,8 @@ class ReadyOffers:
         if match.__class__ is not Match:
             return None
         name, machine, _, profile, _, found = match
+        if name in self.detours:
+            return None
         ready = kind.ready.get(id(profile))
         if ready is None or ready.profile is not profile or not _plainly(machine, mac):
             return None
@@ -100,7 +105,7 @@ class ReadyOffers:
             return
         architecture = served_as(offer.client)[0]
         match = resolve(self.inventory, Identity(message.mac, request.uuid, None, architecture))
-        if not isinstance(match, Match) or not _plainly(match.machine, message.mac):
+        if not isinstance(match, Match) or not _plainly(match.machine, message.mac) or match.name in self.detours:
             return
         kind = self._kind((datagram[236:start], datagram[end:], endpoint.address), architecture)
         kept = template(message, answer(offer, request))

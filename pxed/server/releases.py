@@ -17,6 +17,7 @@ from pxed.boot.images import FLATCAR_INITRD, FLATCAR_KERNEL
 from pxed.events import Emit, Event, Kind, Level
 from pxed.inventory.lookup import Match
 from pxed.inventory.model import Image, Inventory
+from pxed.inventory.targets import target_of
 from pxed.server.booted import Boot, Booted, Booting
 from pxed.server.live import Live
 
@@ -66,6 +67,17 @@ class Releases:
         if not version:
             return page.Release(missing=self.missing(name))
         self._booting.use(flatcar.channel, flatcar.arch, version)
+        return page.Release(version)
+
+    def installed_by(self, inventory: Inventory, match: Match) -> page.Release | None:
+        """The release that a machine's installation writes to disk; None when its image installs itself."""
+        target = target_of(match.profile, inventory.images)
+        if target is None:
+            return None
+        version = version_for(target.image, target.flatcar, self.index, match.name)
+        if not version:
+            return page.Release(missing=f"the release to install ({target.image}) {self.missing(target.image)}")
+        self._booting.use(target.flatcar.channel, target.flatcar.arch, version)
         return page.Release(version)
 
     def of_image(self, name: str, image: Image, machine: str, version: str = "") -> Release | None:

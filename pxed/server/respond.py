@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
-from pxed.boot.decide import Discovery, Ignore, Offer, decide
+from pxed.boot.course import Detour
+from pxed.boot.decide import NO_DETOURS, Discovery, Ignore, Offer, decide
 from pxed.boot.endpoint import Endpoint
 from pxed.dhcp.codes import MessageType
 from pxed.dhcp.message import Message, decode
@@ -25,13 +27,20 @@ class Outcome(NamedTuple):
     destination: tuple[str, int] = ("", 0)
 
 
-def respond(inventory: Inventory, datagram: bytes, port: int, source: tuple[str, int], endpoint: Endpoint) -> Outcome:
+def respond(
+    inventory: Inventory,
+    datagram: bytes,
+    port: int,
+    source: tuple[str, int],
+    endpoint: Endpoint,
+    detours: Mapping[str, Detour] = NO_DETOURS,
+) -> Outcome:
     """The outcome of a datagram that reached `port` (67 or 4011) at `endpoint`. Raises DecodeError and nothing else."""
     message = decode(datagram)
     request = boot_request(message, port)
     if isinstance(request, NoBootRequest):
         return Outcome(message, None, Ignore(request.reason, wanted=False))
-    decision = decide(inventory, request, endpoint)
+    decision = decide(inventory, request, endpoint, detours)
     if isinstance(decision, Ignore):
         return Outcome(message, request, decision)
     reply = encode_reply(message, answer(decision, request))

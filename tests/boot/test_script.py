@@ -13,6 +13,7 @@ from pxed.boot.cmdline import CommandLineError
 from pxed.boot.endpoint import Endpoint
 from pxed.boot.images import boot_files
 from pxed.boot.script import (
+    announcing_script,
     entry_script,
     entry_url,
     escape,
@@ -21,6 +22,7 @@ from pxed.boot.script import (
     ignored_script,
     local_script,
     machine_script,
+    waiting_script,
 )
 from pxed.inventory.model import Image
 from tests.boot.ipxe import Ipxe, executed, kernel_text, responses
@@ -46,6 +48,9 @@ def machine(cmdline: str = "console=ttyS0 quiet", image: Image = IMAGE) -> str:
         ("hold-again", hold_script(ENDPOINT, 1)),
         ("ignored", ignored_script("not listed, and unknown is ignore")),
         ("failed", failed_script("node1", "the command line is too long", ENDPOINT)),
+        ("waiting", waiting_script("node1", "attempt 1 failed: no disk", 30, ENDPOINT, "b00f")),
+        ("announcing", announcing_script("node1", ENDPOINT)),
+        ("announced", announcing_script("node1", ENDPOINT, announced=True)),
     ],
 )
 def test_scripts_are_word_for_word_those_kept(name: str, script: str) -> None:
@@ -61,9 +66,32 @@ def test_the_entry_asks_again_with_what_ipxe_knows_of_its_machine() -> None:
     ipxe.run(entry_script(ENDPOINT))
     (chain,) = executed(ipxe, "chain")
     assert chain[-1] == (
-        "http://10.0.0.1:8080/boot.ipxe?mac=52:54:00:00:00:01&uuid=u-1&serial=S1&arch=x86_64&platform=efi"
+        "http://10.0.0.1:8080/boot.ipxe?mac=52:54:00:00:00:01&uuid=u-1&serial=S1&asset=&arch=x86_64&platform=efi"
     )
     assert not executed(ipxe, "dhcp"), "there is an address already"
+
+
+def test_a_boot_that_asks_again_says_which_it_is() -> None:
+    for script in (
+        machine_script("n", "p", "rescue", boot_files(IMAGE), endpoint=ENDPOINT, cmdline="", boot="b00f"),
+        failed_script("n", "no", ENDPOINT, "b00f"),
+        waiting_script("n", "no", 5, ENDPOINT, "b00f"),
+    ):
+        ipxe = Ipxe(dict(NIC), responses({"kernel": [False]}))
+        ipxe.run(script)
+        assert executed(ipxe, "chain")[0][-1].endswith("&platform=efi&boot=b00f")
+
+
+def test_a_boot_that_was_not_seen_shows_itself_on_the_nic_that_it_uses_and_asks_again() -> None:
+    ipxe = Ipxe(dict(NIC))
+    ipxe.run(announcing_script("node1", ENDPOINT))
+    (dhcp,), (chain,) = executed(ipxe, "dhcp"), executed(ipxe, "chain")
+    assert dhcp == ["dhcp", "netX"]
+    assert chain[-1].endswith("&platform=efi&announced=1")
+
+
+def test_a_long_reason_is_cut_on_the_screen() -> None:
+    assert len(waiting_script("n", "x" * 5000, 5, ENDPOINT)) < 2000
 
 
 def test_the_entry_gets_an_address_when_there_is_none() -> None:
@@ -222,4 +250,4 @@ def test_urls_of_images_elsewhere_are_given_as_they_are_and_harmless() -> None:
 
 def test_the_entry_url_names_every_field_that_identifies_a_machine() -> None:
     fields = entry_url(ENDPOINT).partition("?")[2].split("&")
-    assert [field.partition("=")[0] for field in fields] == ["mac", "uuid", "serial", "arch", "platform"]
+    assert [field.partition("=")[0] for field in fields] == ["mac", "uuid", "serial", "asset", "arch", "platform"]

@@ -1,0 +1,62 @@
+"""Sends an answer and knows whether it has arrived: what works once is used up by an answer that did, not before."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import socket
+import struct
+import termios
+import time
+
+from aiohttp import web
+
+from pxed.server.replies import Asked
+
+ARRIVAL_SECONDS = 30.0  # for the last bytes to be acknowledged; a peer that lost power never does
+# A peer that breaks off without having read all of it resets the connection, at once: its kernel had taken it only.
+RESET_SECONDS = 0.1
+_FIRST_LOOK = 0.001
+_LOOKS = 0.05
+_RESET_LOOKS = 10
+# States of tcp(7), as in TCP_INFO: include/net/tcp_states.h
+_ESTABLISHED, _CLOSE, _CLOSE_WAIT = 1, 7, 8
+
+
+async def deliver(asked: Asked, response: web.Response) -> bool:
+    """Send it; whether the peer has got all of it. Raises ConnectionError when it breaks off."""
+    transport = asked.request.transport
+    mine = transport.get_extra_info("socket") if transport is not None else None
+    if transport is None or mine is None or mine.fileno() < 0:
+        raise ConnectionResetError("the client left before it was answered")
+    transport.set_write_buffer_limits(high=0)  # writing then ends when the kernel has all of it
+    # A descriptor of our own: the peer may close the connection as soon as it has everything.
+    with socket.socket(fileno=os.dup(mine.fileno())) as sock:
+        await response.prepare(asked.request)
+        await response.write_eof()
+        return await _acknowledged(sock) and await _not_reset(sock)
+
+
+async def _acknowledged(sock: socket.socket) -> bool:
+    """tcp(7): SIOCOUTQ is what the peer has not acknowledged yet."""
+    deadline, wait = time.monotonic() + ARRIVAL_SECONDS, _FIRST_LOOK
+    while _state(sock) != _CLOSE and time.monotonic() < deadline:
+        (waiting,) = struct.unpack("i", fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, bytes(4)))
+        if waiting == 0:
+            return True
+        await asyncio.sleep(wait)
+        wait = min(_LOOKS, wait * 2)
+    return False
+
+
+async def _not_reset(sock: socket.socket) -> bool:
+    for _ in range(_RESET_LOOKS):
+        if _state(sock) != _ESTABLISHED:
+            break
+        await asyncio.sleep(RESET_SECONDS / _RESET_LOOKS)
+    return _state(sock) in (_ESTABLISHED, _CLOSE_WAIT)
+
+
+def _state(sock: socket.socket) -> int:
+    return sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0]

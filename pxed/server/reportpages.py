@@ -1,0 +1,127 @@
+"""Where a machine says how it is. What changes anything needs the token of its boot."""
+
+from __future__ import annotations
+
+import json
+from typing import NamedTuple
+
+from aiohttp import web
+
+from pxed.events import Emit, Kind, Level
+from pxed.inventory.lookup import Match
+from pxed.inventory.profile import Boot
+from pxed.server.access import Access
+from pxed.server.bodies import read_body
+from pxed.server.callers import Caller
+from pxed.server.firstboot import FirstBootError, FirstBoots
+from pxed.server.happenings import happened, printable
+from pxed.server.machines import Machines
+from pxed.server.named import match_of
+from pxed.server.replies import Asked, json_reply, refuse
+from pxed.status.install import OutdatedError
+from pxed.status.records import Purpose
+from pxed.status.store.errors import StoreError
+from pxed.status.tokens import Denied
+
+MAX_REPORT = 64 << 10  # bytes
+MAX_MESSAGE = 4096  # characters that are kept
+_REPORTS = frozenset({Purpose.REPORT, Purpose.RESIDENT})
+_STAGES = {
+    "running": Kind.RUNNING,
+    "installing": Kind.INSTALLING,
+    "installed": Kind.INSTALLED,
+    "failed": Kind.FAILED,
+}
+
+
+class Report(NamedTuple):
+    """What a machine says."""
+
+    stage: str
+    message: str
+
+
+class ReportPages:
+    """Takes reports."""
+
+    def __init__(self, emit: Emit, access: Access, machines: Machines, first_boots: FirstBoots) -> None:
+        self._emit = emit
+        self._access = access
+        self._machines = machines
+        self._first_boots = first_boots
+
+    async def report(self, asked: Asked) -> web.StreamResponse:
+        """POST /report/MACHINE[?token=...][&stage=...]: JSON, or the stage in the query and a text."""
+        match, _, caller = match_of(asked)
+        raw = asked.found.query.get("token")
+        if raw is None and (match.profile.report or match.profile.boot is Boot.INSTALL):
+            sentence = "its reports need the token that its boot was given"
+            self._access.deny(Denied(403, "no-token", sentence), match.name, caller)
+        token = self._access.check(raw, match.name, _REPORTS, caller) if raw is not None else None
+        report = _report(asked, await read_body(asked.request, MAX_REPORT, "A report"))
+        if token is None:
+            self._machines.reported_openly(match.name, report.stage, report.message)
+        else:
+            match = self._machines.match_of_boot(asked.snapshot.inventory, match, token.boot)
+            try:
+                await self._machines.report(match, token, report.stage, report.message)
+            except OutdatedError as error:
+                self._say(caller, match, report, f" (not counted: {error})")
+                refuse(409, f"Not counted: {error}.")
+            except StoreError as error:
+                refuse(503, f"This report cannot be kept now: {error}", {"Retry-After": "5"})
+        self._say(caller, match, report)
+        if report.stage == "running":
+            await self.had_first_boot(caller, match)
+        return json_reply({"machine": match.name, "stage": report.stage})
+
+    def _say(self, caller: Caller, match: Match, report: Report, more: str = "") -> None:
+        stage, message = report
+        text = f"the machine reports: {stage}" + (f": {printable(message)}" if message else "") + more
+        kind = _STAGES[stage] if not more else Kind.NOTICE
+        level = Level.WARNING if stage == "failed" or more else Level.INFO
+        self._emit(happened(kind, caller, text, level, profile=match.profile_name, reason=printable(message) or None))
+
+    async def had_first_boot(self, caller: Caller, match: Match) -> None:
+        """Ignition has run on a persistent root, or the system on it has reported."""
+        root = match.profile.root
+        if root is None:
+            return
+        try:
+            if await self._first_boots.mark(match.name, root):
+                text = f"its root {root} has had its first boot: Ignition runs no more"
+                self._emit(happened(Kind.NOTICE, caller, text))
+        except FirstBootError as error:
+            self._emit(happened(Kind.NOTICE, caller, f"its first boot is not recorded: {error}", Level.WARNING))
+
+
+def _report(asked: Asked, body: bytes) -> Report:
+    """Raises HttpRefusalError."""
+    kind = asked.request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    if "stage" in asked.found.query and kind != "application/json":
+        stage, message = asked.found.query["stage"], body.decode(errors="replace")
+    else:
+        stage, message = _json_report(body)
+    if stage not in _STAGES:
+        refuse(400, f"A report's stage is one of {', '.join(_STAGES)}.")
+    return Report(stage, _tidy(message))
+
+
+def _json_report(body: bytes) -> tuple[str, str]:
+    try:
+        content = json.loads(body)
+    except (ValueError, RecursionError):
+        refuse(400, 'A report is JSON: {"stage": "running", "message": "..."}')
+    stage = content.get("stage") if isinstance(content, dict) else None
+    message = content.get("message", "") if isinstance(content, dict) else None
+    if not isinstance(stage, str):
+        refuse(400, f"A report's stage is one of {', '.join(_STAGES)}.")
+    if not isinstance(message, str):
+        refuse(400, "A report's message is a text.")
+    return stage, message
+
+
+def _tidy(message: str) -> str:
+    """The end of it, which says most of a log, without control characters but for line ends."""
+    plain = "".join(c if c.isprintable() or c == "\n" else "?" for c in message.strip()[-MAX_MESSAGE:])
+    return plain.replace("\n", " | ")

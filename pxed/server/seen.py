@@ -1,0 +1,40 @@
+"""Which machines have shown on the wire that they boot: their DHCP was answered, and no script was given since.
+
+Secrets are given to such boots only (SECURITY.md). A note ends a boot's way from its ROM to its script.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+
+FRESH_SECONDS = 900.0  # from a ROM's DHCP to the script: a boot loader over a slow link, a ROM's menu
+MOST = 65_536  # machines; names are the inventory's or, where groups choose, MACs that a sender invents
+
+
+class Seen:
+    """Boots that have begun, by the machine's name. `to_disk` hears of machines that are left unanswered."""
+
+    def __init__(self, to_disk: Callable[[str], None] = lambda name: None) -> None:
+        self.to_disk = to_disk
+        self._begun: OrderedDict[str, float] = OrderedDict()
+
+    def boot(self, machine: str, now: float) -> None:
+        """Its DHCP as a PXE, HTTP or iPXE client was answered."""
+        begun = self._begun
+        if machine in begun:
+            begun[machine] = now
+            begun.move_to_end(machine)
+            return
+        begun[machine] = now
+        if len(begun) > MOST:
+            begun.popitem(last=False)
+
+    def has_begun(self, machine: str, now: float) -> bool:
+        """Whether a boot of it was seen that has had no script yet."""
+        begun = self._begun.get(machine)
+        return begun is not None and abs(now - begun) < FRESH_SECONDS
+
+    def take(self, machine: str) -> None:
+        """Its boot has its script now."""
+        self._begun.pop(machine, None)

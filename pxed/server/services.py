@@ -1,0 +1,40 @@
+"""What stands behind the pages that machines and operators ask for, made of the rows of the state store."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pxed.events import Emit
+from pxed.server.access import Access, token_key
+from pxed.server.alerts import Alerts
+from pxed.server.clients import Clients
+from pxed.server.guarded import Guarded
+from pxed.server.keeping import Keeper
+from pxed.server.live import Live
+from pxed.server.machines import Machines
+from pxed.server.seen import Seen
+from pxed.server.visits import Visits
+from pxed.status.store.contents import Contents
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """One of each."""
+
+    seen: Seen
+    alerts: Alerts
+    access: Access
+    machines: Machines
+    visits: Visits
+    guarded: Guarded
+
+
+async def make_services(live: Live, keeper: Keeper, contents: Contents, clients: Clients, emit: Emit) -> Services:
+    """All of them, with what the store had. Raises StoreError."""
+    alerts = Alerts(keeper, emit, contents.alerts)
+    access = Access(keeper, alerts, contents.tokens, await token_key(keeper, contents.settings))
+    machines = Machines(live, keeper, access, alerts, emit)
+    machines.load(contents)
+    seen = Seen(machines.to_disk)
+    visits = Visits(machines, access, seen, alerts, clients.neighbour)
+    return Services(seen, alerts, access, machines, visits, Guarded(access.derive))

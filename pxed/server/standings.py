@@ -1,0 +1,91 @@
+"""What is said of a machine's standing, and whose it is after a reload."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+
+from pxed.inventory.lookup import Identity, Match, resolve
+from pxed.inventory.model import Inventory
+from pxed.inventory.profile import Boot, Profile
+from pxed.status.records import BootRecord, Standing, State
+
+
+def found(inventory: Inventory, name: str) -> Match | None:
+    """The profile of a machine by its name, or the MAC of an unlisted one, as far as that alone tells."""
+    machine = inventory.machines.get(name)
+    if machine is None:
+        identity = Identity(mac=name)
+    else:
+        uuid = machine.uuid.bytes if machine.uuid else None
+        identity = Identity(next(iter(machine.macs), ""), uuid, machine.serial)
+    match = resolve(inventory, identity)
+    return match if isinstance(match, Match) else None
+
+
+def heirs(inventory: Inventory, standings: Mapping[str, Standing]) -> Iterator[tuple[str, str]]:
+    """Machines that were renamed: the name with a standing and no machine, and the machine with its MAC and none.
+
+    Without this a new name in the inventory would install the machine again.
+    """
+    for standing in tuple(standings.values()):
+        if standing.machine in inventory.machines or standing.machine in standing.macs:
+            continue
+        names = {machine.name for mac in standing.macs if (machine := inventory.indexes.by_mac.get(mac)) is not None}
+        for name in names - standings.keys():
+            yield standing.machine, name
+            break
+
+
+def summary(standing: Standing | None, profile: Profile | None, boot: BootRecord | None, now: float) -> str:
+    """One plain line: what it does now, or did last."""
+    if standing is not None and standing.next_profile and not standing.next_loaded:
+        return f"boots profile {standing.next_profile} next, once"
+    installs = profile is not None and profile.boot is Boot.INSTALL
+    if standing is not None and standing.state is not None and (installs or standing.ordered):
+        return _installation(standing, profile, now)
+    if installs:
+        return "wanted: its next boot installs it"
+    return _booted(boot, now) if boot is not None else ""
+
+
+def _installation(standing: Standing, profile: Profile | None, now: float) -> str:
+    attempts = profile.installation.attempts if profile is not None else standing.attempt
+    attempt, since = f"attempt {standing.attempt} of {attempts}", _clock(standing.since)
+    if standing.state is State.FAILED:
+        return f"held since {since}: attempt {standing.attempt} failed, no more are made: {standing.reason}"
+    if standing.state is State.INSTALLING:
+        return f"installing, {attempt}, since {since}, deadline {_clock(standing.deadline)}"
+    if standing.state is State.INSTALLED:
+        return f"installed at {since}, its next boot is from its disk"
+    if standing.state is State.LOCAL:
+        return f"boots its disk since {since}" + (", by an operator's order" if standing.ordered else "")
+    if standing.deadline:
+        return f"booted for {attempt}, no report of the installer yet, deadline {_clock(standing.deadline)}"
+    if standing.reason:
+        wait = max(0.0, standing.not_before - now)
+        when = f"the next one may begin in {wait:.0f} s" if wait else "its next boot tries again"
+        return f"{attempt} failed: {standing.reason}; {when}"
+    return "wanted: its next boot installs it"
+
+
+def _booted(boot: BootRecord, now: float) -> str:
+    ago = _ago(now - boot.began)
+    if boot.reported:
+        return f"booted {ago}, reported {boot.reported}" + (f": {boot.message}" if boot.message else "")
+    if not boot.deadline:
+        return f"booted {ago} ({boot.way})"
+    return f"booted {ago}, no report yet" if now < boot.deadline else f"booted {ago} and has not reported that it runs"
+
+
+def _clock(when: float) -> str:
+    """The hour, with the day when it is not today's."""
+    local = time.localtime(when)
+    today = time.localtime()[:3] == local[:3]
+    return time.strftime("%H:%M:%S" if today else "%Y-%m-%d %H:%M", local)
+
+
+def _ago(seconds: float) -> str:
+    if seconds < 120:
+        return f"{max(0.0, seconds):.0f} s ago"
+    return f"{seconds / 60:.0f} min ago" if seconds < 7200 else f"{seconds / 3600:.0f} h ago"
