@@ -29,6 +29,7 @@ from pxed.server.downloads import Downloads
 from pxed.server.firstboot import FirstBootError, FirstBoots
 from pxed.server.happenings import refused
 from pxed.server.live import Live
+from pxed.server.orders import Machines
 from pxed.server.releases import Releases
 from pxed.server.replies import Asked, HttpRefusalError, text_reply
 from pxed.server.reportpages import ReportPages
@@ -66,6 +67,7 @@ class HttpServer:
         *,
         journal: Journal,
         subscribe: Subscribe,
+        orders: Machines | None = None,
         auth: Auth | None = None,
     ) -> None:
         self._live = live
@@ -78,7 +80,7 @@ class HttpServer:
         reports = ReportPages(emit, services.access, machines, self.first_boots)
         configs = ConfigPages(emit, services.access, machines, services.guarded, reports.had_first_boot)
         self._api = Api(journal, subscribe)
-        pages = MachinePages(journal, machines, auth or Auth(), emit)
+        pages = MachinePages(journal, orders or machines, auth or Auth(), emit)
         self._handlers: dict[Route, Handler] = {
             Route.BOOT: boots.boot,
             Route.AUTOEXEC: boots.entry,

@@ -46,33 +46,3 @@ class Machines(Protocol):
 
     def stage(self, name: str) -> str:
         """One plain line for people: "installing, attempt 2 of 3, since 03:12"; "" when there is nothing to say."""
-
-
-class Idle:
-    """Stands in where nothing keeps the state: knows nothing and takes no order."""
-
-    async def install(self, name: str, profile: str = "") -> Standing:
-        raise OrderError(f"This pxed keeps no state: {name} cannot be installed.", 501)
-
-    async def local(self, name: str) -> Standing:
-        raise OrderError(f"This pxed keeps no state: {name} boots what the inventory says.", 501)
-
-    reset = local
-
-    async def next(self, name: str, profile: str) -> Standing:
-        raise OrderError(f"This pxed keeps no state: {name} cannot boot {profile!r} once.", 501)
-
-    def standing(self, name: str) -> Standing | None:
-        return None
-
-    def boots(self, name: str = "") -> Sequence[BootRecord]:
-        return ()
-
-    def attempts(self, name: str) -> Sequence[Attempt]:
-        return ()
-
-    def alerts(self, name: str = "") -> Sequence[Alert]:
-        return ()
-
-    def stage(self, name: str) -> str:
-        return ""

@@ -21,7 +21,9 @@ from pxed.server.http import HttpServer
 from pxed.server.live import Live, Snapshot
 from pxed.server.orders import Machines
 from pxed.server.releases import Arriving, Releases
+from pxed.server.services import Services, make_services
 from pxed.status.journal import Journal
+from tests.server.keeper import Keeper
 
 MAC1, MAC2, STRANGER = "52:54:00:00:00:01", "52:54:00:00:00:02", "02:00:00:00:00:99"
 KERNEL = bytes(range(256)) * 512
@@ -35,8 +37,8 @@ images:
   far: {kernel: "http://mirror.example/vmlinuz"}
   gone: {kernel: r/gone}
 profiles:
-  worker: {image: rescue, ignition: node.ign}
-  rooted: {image: rescue, ignition: node.ign, root: LABEL=ROOT}
+  worker: {image: rescue, ignition: node.ign, ignition_access: open}
+  rooted: {image: rescue, ignition: node.ign, ignition_access: open, root: LABEL=ROOT}
   plain: {image: rescue}
   disk: {boot: local}
 groups:
@@ -120,6 +122,8 @@ class Site:
     port: int
     home: Path
     releases: Releases
+    services: Services
+    keeper: Keeper
     streams: list[asyncio.StreamWriter] = field(default_factory=list)
 
     @property
@@ -193,6 +197,7 @@ async def serving(
     arriving: Arriving = lambda image: "",
     machines: Machines | None = None,
     auth: Auth | None = None,
+    keeper: Keeper | None = None,
 ) -> AsyncIterator[Site]:
     """A server that is gone afterwards, with all its connections."""
     write_files(home)
@@ -204,19 +209,22 @@ async def serving(
     clients = Clients(home / "no-arp-table")
     library = Library(live.snapshot.inventory.server.data_dir, packaged=())
     releases = Releases(live, home / "data", bus.emit, arriving)
+    keeper = keeper or Keeper()
+    services = await make_services(live, keeper, keeper.contents, clients, bus.emit)
     server = HttpServer(
         live,
         library,
         releases,
         bus.emit,
         clients,
+        services,
         journal=journal,
         subscribe=bus.subscribe,
-        machines=machines,
+        orders=machines,
         auth=auth,
     )
     await server.start([listener])
-    site = Site(server, live, bus, clients, port, home, releases)
+    site = Site(server, live, bus, clients, port, home, releases, services, keeper)
     try:
         yield site
     finally:

@@ -15,12 +15,13 @@ INVENTORY = """
 server: {data_dir: data, http: {port: PORT}}
 images: {rescue: {kernel: r/vmlinuz, initrd: [r/initrd.img]}}
 profiles:
-  worker: {image: rescue, butane: worker.bu}
-  embedded: {image: rescue, butane: worker.bu, ignition_base: base.bu, ignition_delivery: embedded}
+  worker: {image: rescue, butane: worker.bu, ignition_access: open}
+  embedded: {image: rescue, butane: worker.bu, ignition_base: base.bu, ignition_delivery: embedded,
+    ignition_access: open}
   files: {image: rescue, oem_files: {/usr/share/oem/bin/setup: setup.sh}}
-  cloud: {image: rescue, ignition: cloud.yaml}
+  cloud: {image: rescue, ignition: cloud.yaml, ignition_access: open}
   elsewhere: {image: rescue, ignition_url: "http://x.example/a.ign", ignition_base: base.bu,
-    ignition_delivery: embedded}
+    ignition_delivery: embedded, ignition_access: open}
 groups: [{match: {arch: "arm64-*"}, profile: embedded}]
 machines:
   node1: {mac: "52:54:00:00:00:01", profile: worker}
@@ -178,7 +179,8 @@ async def test_machines_of_one_profile_with_fields_of_their_own_get_their_own(ho
         (home / f"{name}.ign").write_text('{"ignition": {"version": "3.3.0"}, "x": "%s"}' % name)  # noqa: UP031
     text = (
         INVENTORY[: INVENTORY.index("groups:")].replace(
-            "profiles:", "profiles:\n  p: {image: rescue, ignition: a.ign, oem_files: {usr/x: setup.sh}}"
+            "profiles:",
+            "profiles:\n  p: {image: rescue, ignition: a.ign, ignition_access: open, oem_files: {usr/x: setup.sh}}",
         )
         + """machines:
   node1: {mac: "52:54:00:00:00:01", profile: p}

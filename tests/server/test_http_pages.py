@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -96,7 +97,7 @@ async def test_an_adopted_machine_leaves_the_waiting_screen(tmp_path: Path) -> N
         assert "kernel " in (await site.ask(asking(STRANGER, held="1"))).text
 
 
-@pytest.mark.parametrize("field", ["uuid", "serial", "arch", "platform", "held"])
+@pytest.mark.parametrize("field", ["uuid", "serial", "asset", "arch", "platform", "held", "boot", "announced"])
 @pytest.mark.parametrize(
     "value",
     ["%0Aimgfree%0A", "${net0/mac}", "x%0D%0Aset%20a%20b", "%22%3B%20reboot", "||%20reboot", "%00", "%E2%80%A8reboot"],
@@ -106,7 +107,12 @@ async def test_nothing_that_a_query_claims_gets_into_a_script(tmp_path: Path, fi
         plain = (await site.ask(asking(STRANGER))).text
         assert (await site.ask(asking(STRANGER, **{field: value}))).text == plain
         listed = (await site.ask(asking(MAC1))).text
-        assert (await site.ask(asking(MAC1, **{field: value}))).text == listed
+        assert _without_boot((await site.ask(asking(MAC1, **{field: value}))).text) == _without_boot(listed)
+
+
+def _without_boot(script: str) -> str:
+    """Each boot has an id of its own."""
+    return re.sub(r"&boot=[0-9a-f]{16}", "", script)
 
 
 async def test_a_mac_that_is_none_is_refused(tmp_path: Path) -> None:
@@ -208,7 +214,7 @@ async def test_a_report_becomes_the_machine_s_event(tmp_path: Path, stage: str, 
         assert json.loads(answer.body) == {"machine": "node1", "stage": stage}
         (event,) = site.bus.of(kind)
         assert (event.machine, event.mac, event.level) == ("node1", MAC1, level)
-        assert event.text == f"the machine reports: {stage}: all?well"
+        assert event.text == f"the machine reports: {stage}: all | well"
 
 
 @pytest.mark.parametrize(
