@@ -139,7 +139,7 @@ class Daemon:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stopping.set)
         loop.add_signal_handler(signal.SIGHUP, self._reloader.request)
-        await self._http.start(self._sockets.http)
+        await self._http.start(self._sockets.http, self._sockets.https, self._sockets.tls)
         for sock in self._sockets.tftp:
             self._tftp.attach(sock)
         for sock in self._sockets.bootserver:

@@ -23,7 +23,7 @@ from pxed.server.deliveries import Deliveries
 from pxed.server.happenings import broke_off, happened, sent
 from pxed.server.releases import Releases
 from pxed.server.replies import SERVER, Asked, HttpRefusalError, refuse
-from pxed.server.sendfile import FileSender, cork, drop_when_stalled
+from pxed.server.sendfile import Sending, abort, cork, drop_when_stalled, sender
 
 STALL_SECONDS = 120.0  # a peer that takes no byte for so long has lost power or its cable
 RETRY_SECONDS = "10"  # Retry-After of what is still arriving
@@ -135,12 +135,12 @@ class Downloads:
             raise HttpRefusalError(error.status, _sentence(error)) from None
         began = time.monotonic()
         with file:
-            sender = FileSender(transport, file.fileno(), selection.start, selection.count)
+            sending = sender(response, transport, file.fileno(), selection.start, selection.count)
             delivered = False
             try:
-                await _transfer(asked.request, response, transport, sender)
+                await _transfer(asked.request, response, transport, sending)
             finally:
-                delivered = self._account(asked, asset, stage, selection, count=sender.sent, began=began)
+                delivered = self._account(asked, asset, stage, selection, count=sending.sent, began=began)
         return delivered
 
     def _account(
@@ -163,20 +163,20 @@ class Downloads:
 
 
 async def _transfer(
-    request: web.BaseRequest, response: web.StreamResponse, transport: asyncio.Transport, sender: FileSender
+    request: web.BaseRequest, response: web.StreamResponse, transport: asyncio.Transport, sending: Sending
 ) -> None:
     """Headers and body. Raises ConnectionError when it breaks off; the connection is then of no more use."""
     drop_when_stalled(transport, STALL_SECONDS)
     cork(transport, True)
     try:
         await response.prepare(request)
-        await sender.run()
+        await sending.run()
         await response.write_eof()
     except asyncio.CancelledError:
-        transport.abort()
+        abort(transport)
         raise
     except OSError as error:
-        transport.abort()
+        abort(transport)
         raise ConnectionResetError(str(error)) from None
     finally:
         cork(transport, False)

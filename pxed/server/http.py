@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+import ssl
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
@@ -34,7 +35,9 @@ from pxed.server.releases import Releases
 from pxed.server.replies import Asked, HttpRefusalError, text_reply
 from pxed.server.reportpages import ReportPages
 from pxed.server.routes import Found, Refusal, Route, route
+from pxed.server.secure import SecureListener, broken
 from pxed.server.services import Services
+from pxed.server.tls import Tls
 
 # Bounds what a peer can occupy. iPXE's requests are below 1 KiB, a browser's below 8.
 MAX_LINE = 8190
@@ -96,7 +99,7 @@ class HttpServer:
             **machine_handlers(pages),
         }
         self._server: _Server | None = None
-        self._listeners: list[asyncio.Server] = []
+        self._listeners: list[asyncio.Server | SecureListener] = []
         self._busy: set[web.RequestHandler] = set()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -106,15 +109,18 @@ class HttpServer:
         """Requests being answered."""
         return len(self._busy)
 
-    async def start(self, sockets: Sequence[socket.socket]) -> None:
-        """Accept connections. The sockets are closed when the server stops."""
+    async def start(
+        self, sockets: Sequence[socket.socket], secure: Sequence[socket.socket] = (), tls: Tls | None = None
+    ) -> None:
+        """Accept connections, those of `secure` by HTTPS. The sockets are closed when the server stops."""
         try:
             self.first_boots.load()
         except FirstBootError as error:
             self._notice(f"{error}; Ignition may run again on roots that have had it")
-        self._server = _Server(self._handle, self._refuse_malformed)
+        self._server = _Server(self._handle, self._refuse_malformed, self._emit)
         loop = asyncio.get_running_loop()
         self._listeners = [await loop.create_server(self._server, sock=sock) for sock in sockets]
+        self._listeners += [SecureListener(sock, self._server, tls, self._emit) for sock in secure if tls is not None]
 
     async def drain(self, seconds: float) -> None:
         """Accept no more; let what is being answered end, for `seconds` at most."""
@@ -208,10 +214,11 @@ class _Server(web.Server):
     """Makes the connections and bounds their number."""
 
     def __init__(
-        self, handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]], malformed: Malformed
+        self, handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]], malformed: Malformed, emit: Emit
     ) -> None:
         super().__init__(handler)
         self._malformed = malformed
+        self._emit = emit
 
     def __call__(self) -> web.RequestHandler:
         return _Connection(self, self._malformed)
@@ -220,6 +227,12 @@ class _Server(web.Server):
         super().connection_made(handler, transport)
         if len(self._connections) > MAX_CONNECTIONS:
             transport.abort()
+
+    def connection_lost(self, handler: web.RequestHandler, exc: BaseException | None = None) -> None:
+        super().connection_lost(handler, exc)
+        if isinstance(exc, ssl.SSLError):  # with TLS 1.3 a client judges our certificate after the handshake
+            peer = handler.transport.get_extra_info("peername") if handler.transport else None
+            self._emit(broken(str(peer[0]) if peer else "", exc))
 
 
 class _Connection(web.RequestHandler):

@@ -10,10 +10,11 @@ from pxed.errors import HostError
 from pxed.inventory.model import DhcpMode, Server
 from pxed.server import udp
 from pxed.server.interfaces import check_names
+from pxed.server.tls import Tls
 
 HTTP_BACKLOG = 1024  # a rack that powers on at once connects within one second
 # FileDescriptorName= of each socket in systemd/pxed.socket.
-NAMES = ("dhcp", "bootserver", "tftp", "http")
+NAMES = ("dhcp", "bootserver", "tftp", "http", "https")
 
 
 @dataclass(slots=True)
@@ -24,6 +25,8 @@ class Sockets:
     bootserver: list[socket.socket] = field(default_factory=list)
     tftp: list[socket.socket] = field(default_factory=list)
     http: list[socket.socket] = field(default_factory=list)
+    https: list[socket.socket] = field(default_factory=list)
+    tls: Tls | None = None  # what `https` shows
 
     def close(self) -> None:
         for name in NAMES:
@@ -35,7 +38,8 @@ def open_all(server: Server, handed: dict[str, list[socket.socket]]) -> Sockets:
     """Every socket that `server` asks for. HostError, with nothing left open, when one cannot be had."""
     _refuse_strangers(handed)
     check_names(server.interfaces)
-    sockets = Sockets()
+    settings = server.http.tls
+    sockets = Sockets(tls=Tls(settings) if settings is not None else None)
     try:
         if server.dhcp is DhcpMode.PROXY:
             sockets.dhcp = _handed(handed, "dhcp", SERVER_PORT) or _udp(SERVER_PORT, server)
@@ -43,6 +47,10 @@ def open_all(server: Server, handed: dict[str, list[socket.socket]]) -> Sockets:
             sockets.bootserver = _handed(handed, "bootserver", BOOT_SERVER_PORT) or _udp(BOOT_SERVER_PORT, server)
         sockets.tftp = _handed(handed, "tftp", server.tftp.port) or _udp(server.tftp.port, server)
         sockets.http = _handed(handed, "http", server.http.port) or [_tcp(server.http.port)]
+        if settings is not None:
+            sockets.https = _handed(handed, "https", settings.port) or [_tcp(settings.port)]
+        elif "https" in handed:
+            raise HostError("systemd handed over a socket for https, but the inventory has no server.http.tls")
     except HostError:
         sockets.close()
         raise
