@@ -7,13 +7,16 @@ embedded base config into either.
 
 from __future__ import annotations
 
+from typing import NamedTuple
 from urllib.parse import quote, urlencode
 from uuid import UUID
 
+from pxed.boot.course import Way
 from pxed.boot.endpoint import Endpoint
 from pxed.boot.images import BootFile, Role, boot_files, unique_name
 from pxed.inventory.lookup import Identity, Match
 from pxed.inventory.model import Image, Profile
+from pxed.inventory.profile import access_of
 
 OEM_SUFFIX = ".cpio.gz"
 _OEM_NAME = "oem.cpio.gz"
@@ -48,6 +51,27 @@ def needs_archive(profile: Profile) -> bool:
 def made_installer(image: Image, installs: bool) -> bool:
     """Whether a boot that installs gets the installer that pxed makes: any image but Flatcar's installs itself."""
     return installs and image.flatcar is not None
+
+
+class Secrets(NamedTuple):
+    """Which secrets a boot's script carries."""
+
+    config: bool = False  # in the URL of its Ignition config
+    archive: bool = False  # in that of the initrd with the config in it
+    report: bool = False  # on the command line, as no config of pxed's says where to report
+
+
+def secrets_of(profile: Profile, image: Image | None, way: Way) -> Secrets:
+    """What a boot of this profile needs to show."""
+    if way not in (Way.MEMORY, Way.INSTALL):
+        return Secrets()
+    installer = image is not None and made_installer(image, way is Way.INSTALL)
+    guarded = serves_config(profile) and (profile.report or access_of(profile) != "open")
+    return Secrets(
+        config=installer or (guarded and fetches_config(profile)),
+        archive=not installer and guarded and embeds_config(profile),
+        report=not installer and (way is Way.INSTALL or (profile.report and not serves_config(profile))),
+    )
 
 
 def ignition_url(

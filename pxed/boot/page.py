@@ -22,7 +22,7 @@ from pxed.inventory.model import Boot, Inventory
 
 HELD_SECONDS = 30  # between two questions of a machine that an operator has to free
 MAX_WAIT = 60  # seconds: an operator who frees a machine in its back-off is heard within a minute
-_WAY = {Boot.MEMORY: Way.MEMORY, Boot.INSTALL: Way.INSTALL, Boot.LOCAL: Way.LOCAL}
+WAY = {Boot.MEMORY: Way.MEMORY, Boot.INSTALL: Way.INSTALL, Boot.LOCAL: Way.LOCAL}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ def page_for(
     """
     if isinstance(match, Unmatched):
         return _unmatched(match, endpoint, held_rounds)
-    course = course or Course(_WAY[match.profile.boot])
+    course = course or Course(WAY[match.profile.boot])
     if course.way in (Way.MEMORY, Way.INSTALL):
         try:
             return _loaded(inventory, match, identity, endpoint, course, release, first_boot_done)

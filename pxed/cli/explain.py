@@ -102,7 +102,8 @@ def _content_steps(snapshot: Snapshot, subject: Subject, endpoint: Endpoint, arc
     identity = subject.identity(name_of(without_http(arch)))
     match = resolve(snapshot.inventory, identity)
     release = mirrored_release(snapshot, match)
-    page = page_for(snapshot.inventory, match, identity, endpoint, release=release)
+    course = course_of(snapshot, match) if isinstance(match, Match) else None
+    page = page_for(snapshot.inventory, match, identity, endpoint, release=release, course=course)
     yield Step("script", "GET /boot.ipxe?mac=...", page.script.rstrip(), page.problem or match.reason, not page.problem)
     if not isinstance(match, Match) or not page.cmdline or match.profile.image is None:
         return

@@ -8,20 +8,19 @@ from __future__ import annotations
 from pxed.assets.mirror.index import load_index
 from pxed.assets.mirror.keyfile import key_bytes
 from pxed.assets.mirror.rollout import version_for
-from pxed.boot.course import Course, Way
-from pxed.boot.delivery import ignition_url, report_url, serves_config
+from pxed.boot.course import Course
+from pxed.boot.delivery import ignition_url, report_url, secrets_of
 from pxed.boot.endpoint import Endpoint
+from pxed.boot.page import WAY
 from pxed.ignition.compose import job_of, live_config, system_config
 from pxed.ignition.config import IgnitionError, recipe_of, system_recipe_of
 from pxed.ignition.document import Config
 from pxed.ignition.installer import Job
 from pxed.inventory.lookup import Identity, Match
 from pxed.inventory.model import Boot, Install
-from pxed.inventory.profile import access_of
 from pxed.inventory.targets import Target, target_of
 from pxed.server.live import Snapshot
 
-_WAY = {Boot.MEMORY: Way.MEMORY, Boot.INSTALL: Way.INSTALL, Boot.LOCAL: Way.LOCAL}
 TOKEN = "TOKEN"  # noqa: S105  # stands for a secret
 
 
@@ -40,11 +39,9 @@ def version_to_install(snapshot: Snapshot, match: Match, target: Target) -> str:
 
 def course_of(snapshot: Snapshot, match: Match) -> Course:
     """What a boot does of a machine of which nothing else is known than the inventory: the first one."""
-    profile, installer = match.profile, target_for(snapshot, match) is not None
-    made, way = serves_config(profile), _WAY[profile.boot]
-    guarded = made and way is not Way.LOCAL and (profile.report or access_of(profile) != "open")
-    reports = not installer and (way is Way.INSTALL or (way is Way.MEMORY and profile.report and not made))
-    return Course(way, token=TOKEN if installer or guarded else "", report=TOKEN if reports else "")
+    way = WAY[match.profile.boot]
+    shows = secrets_of(match.profile, snapshot.inventory.images.get(match.profile.image or ""), way)
+    return Course(way, token=TOKEN if shows.config or shows.archive else "", report=TOKEN if shows.report else "")
 
 
 def booted(snapshot: Snapshot, match: Match, identity: Identity, endpoint: Endpoint) -> Config:

@@ -10,12 +10,12 @@ from pathlib import Path
 
 from pxed.architecture import name_of
 from pxed.boot.page import page_for
-from pxed.cli.installation import booted, installed
+from pxed.cli.installation import booted, course_of, installed
 from pxed.cli.subject import find_subject, local_endpoint, mirrored_release
 from pxed.errors import ConfigError, PxedError
 from pxed.ignition.config import IgnitionError
 from pxed.ignition.snippet import SnippetError
-from pxed.inventory.lookup import Unmatched, resolve
+from pxed.inventory.lookup import Match, Unmatched, resolve
 from pxed.server.load import load_snapshot
 
 
@@ -58,7 +58,8 @@ def rendered(machine: str, what: str, config: Path, arch: int, address: str) -> 
     if release is not None and release.missing:
         print(f"note: {subject.name} gets this when its image is mirrored: pxed images sync", file=sys.stderr)
         release = None
-    page = page_for(snapshot.inventory, match, identity, endpoint, release=release)
+    course = course_of(snapshot, match) if isinstance(match, Match) else None
+    page = page_for(snapshot.inventory, match, identity, endpoint, release=release, course=course)
     if what == "cmdline":
         if not page.cmdline:
             raise NothingToRenderError(f"{subject.name} boots no kernel of pxed's: {page.problem or match.reason}")

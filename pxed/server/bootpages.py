@@ -66,7 +66,7 @@ class BootPages:
         if target is not None and target.missing and not (release is not None and release.missing):
             release = target
         if not asked.is_get:
-            course = Course(Way.ANNOUNCE if needs_secret(arrival) else arrival.way)
+            course = Course(Way.ANNOUNCE if needs_secret(inventory, arrival) else arrival.way)
             return text_reply(self._page(asked, arrival, course, release).script)
         version = (target or release or Release()).version
         try:

@@ -11,6 +11,7 @@ from pxed.assets.flatcar import runs_on
 from pxed.assets.library import Asset, Forbidden
 from pxed.assets.mirror.files import Damaged, MirrorFiles, release_at
 from pxed.assets.mirror.index import Index, Key, Release
+from pxed.assets.mirror.layout import INSTALL_IMAGE
 from pxed.assets.mirror.rollout import version_for
 from pxed.boot import page
 from pxed.boot.images import FLATCAR_INITRD, FLATCAR_KERNEL
@@ -75,9 +76,11 @@ class Releases:
         if target is None:
             return None
         version = version_for(target.image, target.flatcar, self.index, match.name)
-        if not version:
-            return page.Release(missing=f"the release to install ({target.image}) {self.missing(target.image)}")
-        self._booting.use(target.flatcar.channel, target.flatcar.arch, version)
+        key = (target.flatcar.channel, target.flatcar.arch, version)
+        if not version or INSTALL_IMAGE not in self.index.releases[key].files:
+            why = "is mirrored without its image for installation yet" if version else self.missing(target.image)
+            return page.Release(missing=f"the release to install ({target.image}) {why}")
+        self._booting.use(*key)
         return page.Release(version)
 
     def of_image(self, name: str, image: Image, machine: str, version: str = "") -> Release | None:

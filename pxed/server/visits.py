@@ -16,11 +16,12 @@ from typing import NamedTuple
 
 from pxed.boot.course import Course, Way
 from pxed.boot.decide import one_shot
-from pxed.boot.delivery import embeds_config, fetches_config, made_installer, serves_config
+from pxed.boot.delivery import secrets_of
+from pxed.boot.page import WAY
 from pxed.inventory.lookup import Identity, Match
 from pxed.inventory.model import Inventory, Machine
-from pxed.inventory.profile import Boot, Profile, access_of
-from pxed.inventory.scalars import serial_key
+from pxed.inventory.profile import Profile, access_of
+from pxed.inventory.scalars import asset_key, serial_key
 from pxed.server.access import Access
 from pxed.server.alerts import Alerts, Subject
 from pxed.server.callers import Caller
@@ -95,16 +96,16 @@ class Visits:
         if choice.profile in inventory.profiles:
             match = one_shot(inventory, match, choice.profile)
             return Arrival(
-                visitor, match, _way(match.profile), boot, is_new, continues, choice.standing, choice.said, True
+                visitor, match, WAY[match.profile.boot], boot, is_new, continues, choice.standing, choice.said, True
             )
         match = self._machines.ordered(match, standing)
-        way = Way.LOCAL if standing.ordered and standing.state is State.LOCAL else _way(match.profile)
+        way = Way.LOCAL if standing.ordered and standing.state is State.LOCAL else WAY[match.profile.boot]
         return Arrival(visitor, match, way, boot, is_new, continues, choice.standing, choice.said, False)
 
     async def settle(self, inventory: Inventory, arrival: Arrival, version: str, missing: str) -> Course:
         """What the boot does, kept before it is told. `version` would be booted or installed; `missing` says why it
         cannot be. Raises StoreError."""
-        now, guarded = time.time(), needs_secret(arrival)
+        now, guarded = time.time(), needs_secret(inventory, arrival)
         if guarded and (refusal := self._stranger(inventory, arrival, now)) is not None:
             return refusal
         if missing and arrival.way is not Way.LOCAL:
@@ -178,15 +179,16 @@ class Visits:
     def _secrets(self, inventory: Inventory, arrival: Arrival, course: Course) -> _Secrets:
         """The tokens that the script carries; a boot that asks again gets new ones, the old ones end."""
         made, name, profile = _Secrets(), arrival.match.name, arrival.match.profile
-        purpose = _purpose(inventory, arrival.match, course.way)
-        reports = _reports_itself(inventory, arrival.match, course.way)
-        made.rows += self._access.drop(name, keep=(Purpose.RESIDENT,)) if arrival.is_new or purpose or reports else []
-        if purpose is not None:
+        shows = secrets_of(profile, inventory.images.get(profile.image or ""), course.way)
+        if arrival.is_new or any(shows):
+            made.rows += self._access.drop(name, keep=(Purpose.RESIDENT,))
+        if shows.config or shows.archive:
+            purpose = Purpose.CONFIG if shows.config else Purpose.ARCHIVE
             once = course.way is Way.INSTALL or access_of(profile) == "once"
             bound = arrival.visitor.caller.address if "address" in profile.ignition_check else ""
             ttl = float(inventory.server.token_ttl)
             made.token = self._access.mint(purpose, name, arrival.boot, ttl, once=once, address=bound)
-        if reports:
+        if shows.report:
             made.report = self._access.mint(Purpose.REPORT, name, arrival.boot, REPORT_SECONDS, once=False)
         made.rows += self._access.rows(name, arrival.boot)
         return made
@@ -211,16 +213,10 @@ class Visits:
         self._alerts.alert(what, Subject(arrival.match.name, caller.mac, caller.address), text)
 
 
-def needs_secret(arrival: Arrival) -> bool:
+def needs_secret(inventory: Inventory, arrival: Arrival) -> bool:
     """Whether what this boot gets is for its machine only: then who asks must be it."""
     profile = arrival.match.profile
-    if arrival.way is Way.INSTALL:
-        return True
-    return arrival.way is Way.MEMORY and (profile.report or (serves_config(profile) and access_of(profile) != "open"))
-
-
-def _way(profile: Profile) -> Way:
-    return {Boot.MEMORY: Way.MEMORY, Boot.INSTALL: Way.INSTALL, Boot.LOCAL: Way.LOCAL}[profile.boot]
+    return any(secrets_of(profile, inventory.images.get(profile.image or ""), arrival.way))
 
 
 def _nothing(match: Match) -> Standing:
@@ -231,28 +227,6 @@ def _nothing(match: Match) -> Standing:
 def _keep_next(new: Standing, old: Standing) -> Standing:
     """An installation that begins leaves the one-shot boot as it is."""
     return replace(new, next_profile=old.next_profile, next_boot=old.next_boot, next_loaded=old.next_loaded)
-
-
-def _purpose(inventory: Inventory, match: Match, way: Way) -> Purpose | None:
-    """What the URL in the script opens; None when it needs no token."""
-    profile, image = match.profile, inventory.images.get(match.profile.image or "")
-    if image is not None and made_installer(image, way is Way.INSTALL):
-        return Purpose.CONFIG
-    if way not in (Way.MEMORY, Way.INSTALL) or not serves_config(profile):
-        return None
-    if access_of(profile) == "open" and not profile.report:
-        return None
-    if embeds_config(profile):
-        return Purpose.ARCHIVE
-    return Purpose.CONFIG if fetches_config(profile) else None
-
-
-def _reports_itself(inventory: Inventory, match: Match, way: Way) -> bool:
-    """Whether the command line says where to report, as no config of pxed's does."""
-    image = inventory.images.get(match.profile.image or "")
-    if way is Way.INSTALL:
-        return image is None or not made_installer(image, True)
-    return way is Way.MEMORY and match.profile.report and not serves_config(match.profile)
 
 
 def _other_hardware(visitor: Visitor, profile: Profile) -> str:
@@ -267,7 +241,7 @@ def _other_hardware(visitor: Visitor, profile: Profile) -> str:
             return "says another serial number than the inventory"
         if check == "uuid" and not _is_uuid(identity.uuid, machine):
             return "says another UUID than the inventory"
-        if check == "asset" and (not visitor.asset or visitor.asset != machine.asset_tag):
+        if check == "asset" and (not visitor.asset or asset_key(visitor.asset) != asset_key(machine.asset_tag or "")):
             return "says another asset tag than the inventory"
     return ""
 
