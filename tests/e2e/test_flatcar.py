@@ -41,7 +41,8 @@ LOADER = Path("/usr/lib/ipxe/snponly.efi")
 def inventory(directory: Path, online: bool, fields: dict[str, Any]) -> dict[str, Any]:
     """Both machines boot the channel's current version with the same Butane template; `fields` are their profile's."""
     shutil.copytree(CONFIGS, directory, dirs_exist_ok=True)
-    worker = {"image": "flatcar", "console": ["ttyS0,115200n8"], "args": ["panic=-1"], "butane": "worker.bu"} | fields
+    worker = {"image": "flatcar", "console": ["ttyS0,115200n8"], "args": ["panic=-1"], "butane": "worker.bu"}
+    worker |= {"ignition_access": "open" if online else "once"} | fields
     digest = hashlib.sha512(LOADER.read_bytes()).hexdigest()
     own = {"vars": {"role": "etcd", "key": KEY, "digest": digest, "online": online}}
     found = document(directory, {UEFI: "worker", BIOS: "worker"}, {"worker": worker}, {UEFI.name: own, BIOS.name: own})

@@ -30,8 +30,8 @@ systemd: {units: [{name: a.service, mask: true}]}
 INVENTORY = {
     "images": {"any": {"kernel": "http://10.77.0.1/vmlinuz"}},
     "profiles": {
-        "now": {"image": "any", "butane": "now.bu", "ignition_base": "base.bu"},
-        "tomorrow": {"image": "any", "butane": "tomorrow.bu"},
+        "now": {"image": "any", "butane": "now.bu", "ignition_base": "base.bu", "ignition_access": "open"},
+        "tomorrow": {"image": "any", "butane": "tomorrow.bu", "ignition_access": "open"},
         "none": {"image": "any"},
     },
     "machines": {
