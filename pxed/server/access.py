@@ -66,6 +66,11 @@ class Access:
             self._forget(hash_)
         return [Forget(Token, (hash_,)) for hash_ in gone]
 
+    def is_for(self, raw: str, machine: str, purposes: frozenset[Purpose]) -> bool:
+        """Whether a token was given to the machine for one of these."""
+        row = self._tokens.get(tokens.hashed(raw))
+        return row is not None and row.machine == machine and row.purpose in purposes
+
     def check(self, raw: str, machine: str, purposes: frozenset[Purpose], caller: Caller) -> Token:
         """The row of a token that opens one of `purposes`. Raises HttpRefusalError, and an alert."""
         row = self._tokens.get(tokens.hashed(raw)) if len(raw) <= tokens.LENGTH else None

@@ -19,7 +19,7 @@ from pxed.server.machines import Machines
 from pxed.server.named import match_of
 from pxed.server.replies import Asked, json_reply, refuse
 from pxed.status.install import OutdatedError
-from pxed.status.records import Purpose
+from pxed.status.records import Purpose, Token
 from pxed.status.store.errors import StoreError
 from pxed.status.tokens import Denied
 
@@ -53,11 +53,7 @@ class ReportPages:
     async def report(self, asked: Asked) -> web.StreamResponse:
         """POST /report/MACHINE[?token=...][&stage=...]: JSON, or the stage in the query and a text."""
         match, _, caller = match_of(asked)
-        raw = asked.found.query.get("token")
-        if raw is None and (match.profile.report or match.profile.boot is Boot.INSTALL):
-            sentence = "its reports need the token that its boot was given"
-            self._access.deny(Denied(403, "no-token", sentence), match.name, caller)
-        token = self._access.check(raw, match.name, _REPORTS, caller) if raw is not None else None
+        token = self._token(asked, match, caller)
         report = _report(asked, await read_body(asked.request, MAX_REPORT, "A report"))
         if token is None:
             self._machines.reported_openly(match.name, report.stage, report.message)
@@ -74,6 +70,19 @@ class ReportPages:
         if report.stage == "running":
             await self.had_first_boot(caller, match)
         return json_reply({"machine": match.name, "stage": report.stage})
+
+    def _token(self, asked: Asked, match: Match, caller: Caller) -> Token | None:
+        """What vouches for the report; None where nothing has to. Raises HttpRefusalError."""
+        raw, standing = asked.found.query.get("token", ""), self._machines.standing(match.name)
+        if raw and self._access.is_for(raw, match.name, _REPORTS):
+            return self._access.check(raw, match.name, _REPORTS, caller)
+        installs = match.profile.boot is Boot.INSTALL or (standing is not None and standing.state is not None)
+        if not match.profile.report and not installs:
+            return None  # whatever token it shows: that of its config is no secret any more
+        if raw:
+            self._access.check(raw, match.name, _REPORTS, caller)
+        sentence = "its reports need the token that its boot was given"
+        self._access.deny(Denied(403, "no-token", sentence), match.name, caller)
 
     def _say(self, caller: Caller, match: Match, report: Report, more: str = "") -> None:
         stage, message = report
