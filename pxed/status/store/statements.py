@@ -1,0 +1,80 @@
+"""The statements of a store, made once: one of each for a kind of row, executed with many rows at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Executable, bindparam, delete, func, select
+
+from pxed.status.records import Alert, Attempt, BootRecord, Forget, Row, Write
+from pxed.status.store.rows import DECODE, ENCODE, Key
+from pxed.status.store.tables import NAMES, TABLES
+
+TIMES: dict[type[Row], str] = {
+    Attempt: "began",
+    BootRecord: "began",
+    Alert: "time",
+}  # history, and what it is sorted by
+_Kind = TypeVar("_Kind")
+
+
+class Statements:
+    """Those of one dialect."""
+
+    def __init__(self, insert: Callable[..., Any]) -> None:
+        self._upserts = {kind: _upsert(insert, kind) for kind in TABLES}
+        self._deletes = {kind: _delete(kind) for kind in TABLES}
+
+    def write(self, connection: Connection, kind: type[Row], writes: dict[Key, Write]) -> None:
+        """Put and remove rows of one kind."""
+        rows = [ENCODE[kind](write) for write in writes.values() if not isinstance(write, Forget)]
+        if rows:
+            connection.execute(self._upserts[kind], rows)
+        names = NAMES[kind][1]
+        keys = [
+            {f"k_{name}": part for name, part in zip(names, key, strict=True)}
+            for key, write in writes.items()
+            if isinstance(write, Forget)
+        ]
+        if keys:
+            connection.execute(self._deletes[kind], keys)
+
+
+def rows(connection: Connection, kind: type[_Kind], statement: Executable | None = None) -> list[_Kind]:
+    """All rows of a kind, or those of a SELECT of its columns."""
+    table: Any = TABLES[kind]  # type: ignore[index]
+    found = connection.execute(select(table) if statement is None else statement)
+    decode: Callable[[Sequence[Any]], Any] = DECODE[kind]  # type: ignore[index]
+    return [decode(columns) for columns in found.all()]
+
+
+def newest(kind: type[Row], in_all: int, per_machine: int | None = None) -> Executable:
+    """SELECT the newest rows of history, in all and of each machine; newest first."""
+    table = TABLES[kind]
+    latest = select(table).order_by(table.c[TIMES[kind]].desc()).limit(in_all)
+    if per_machine is None:
+        return latest
+    found = latest.subquery()
+    place = func.row_number().over(partition_by=found.c.machine, order_by=found.c[TIMES[kind]].desc()).label("place")
+    placed = select(found, place).subquery()
+    columns = [placed.c[column.name] for column in table.columns]
+    return select(*columns).where(placed.c.place <= per_machine).order_by(placed.c[TIMES[kind]].desc())
+
+
+def of_machine(kind: type[Any], machine: str, most: int) -> Executable:
+    """SELECT one machine's newest rows of history, newest first."""
+    table = TABLES[kind]
+    return select(table).where(table.c.machine == machine).order_by(table.c[TIMES[kind]].desc()).limit(most)
+
+
+def _upsert(insert: Callable[..., Any], kind: type[Row]) -> Any:
+    table, key = TABLES[kind], NAMES[kind][1]
+    statement = insert(table)
+    others = {column.name: statement.excluded[column.name] for column in table.columns if column.name not in key}
+    return statement.on_conflict_do_update(index_elements=list(key), set_=others)
+
+
+def _delete(kind: type[Row]) -> Executable:
+    table = TABLES[kind]
+    return delete(table).where(*(table.c[name] == bindparam(f"k_{name}") for name in NAMES[kind][1]))
