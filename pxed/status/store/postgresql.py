@@ -7,6 +7,7 @@ writing. The server finds a dead daemon by TCP keepalives within half a minute.
 
 from __future__ import annotations
 
+import re
 import secrets
 from pathlib import Path
 from typing import Any
@@ -173,7 +174,6 @@ def open_postgresql(url: str, data_dir: Path, *, read_only: bool) -> Store:
         except BaseException:
             connection.close()
             raise
-    legacy.put_aside(data_dir)
     return Store(backend, connection, notices)
 
 
@@ -202,6 +202,8 @@ def _named(url: str) -> str:
     from psycopg.conninfo import conninfo_to_dict
 
     try:
+        if "@" in re.sub(r"://[^@/?]*@", "://", url.partition("?")[0], count=1):
+            raise psycopg.ProgrammingError  # a part of the password would be taken for the host, and shown
         parts = conninfo_to_dict(url)
     except psycopg.Error:
         raise StoreError(
@@ -213,7 +215,7 @@ def _named(url: str) -> str:
 
 
 def _unreachable(where: str, said: str) -> StoreError:
-    if "no password supplied" in said or "authentication failed" in said:
+    if "no password supplied" in said or "authentication failed" in said or 'FATAL: role "' in said:
         return StoreError(f"{where}: {_SENTENCES['28'][1]} ({said})")
     if 'database "' in said and "does not exist" in said:
         return StoreError(f"{where}: {_SENTENCES['3D000'][1]} ({said})")
