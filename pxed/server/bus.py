@@ -15,6 +15,7 @@ from functools import lru_cache
 from typing import BinaryIO
 
 from pxed.events import Event, Kind, Level
+from pxed.server.redact import clean
 from pxed.status.journal import Journal
 
 PENDING_EVENTS = 65_536  # a flood beyond it loses its oldest events, and says how many
@@ -74,8 +75,8 @@ class Bus:
         self._subscribers: set[asyncio.Queue[Event | None]] = set()
 
     def emit(self, event: Event) -> None:
-        """Take an event."""
-        self._append(event)
+        """Take an event. Secrets are taken out of it: of those put off, which DHCP makes, none can have one."""
+        self._append(clean(event))
 
     def defer(self, make: Callable[..., Event], *arguments: object) -> None:
         """Take an event that is made when it is written: for the answer to a datagram, where microseconds count."""

@@ -6,6 +6,7 @@ import time
 
 from pxed.events import Event, Kind, Level, Value
 from pxed.server.callers import Caller
+from pxed.server.redact import redacted
 
 _MAX_TEXT = 300
 
@@ -39,10 +40,10 @@ def broke_off(caller: Caller, file: str, sent_bytes: int, due: int, seconds: flo
 
 def refused(caller: Caller, method: str, target: str, *, status: int, sentence: str, level: Level) -> Event:
     """A request got an error status."""
-    text = f"{method} {target[:200]} refused with {status}: {sentence}"
+    text = f"{method} {redacted(target)[:200]} refused with {status}: {sentence}"
     return happened(Kind.REFUSED, caller, text, level, url=printable(target), status=status, reason=printable(sentence))
 
 
 def printable(text: str) -> str:
-    """One line of at most 300 characters."""
-    return "".join(c if c.isprintable() else "?" for c in text[:_MAX_TEXT])
+    """One line of at most 300 characters, without secrets."""
+    return "".join(c if c.isprintable() else "?" for c in redacted(text)[:_MAX_TEXT])

@@ -31,6 +31,7 @@ from pxed.server.firstboot import FirstBootError, FirstBoots
 from pxed.server.happenings import refused
 from pxed.server.live import Live
 from pxed.server.orders import Machines
+from pxed.server.redact import redacted
 from pxed.server.releases import Releases
 from pxed.server.replies import Asked, HttpRefusalError, text_reply
 from pxed.server.reportpages import ReportPages
@@ -189,11 +190,11 @@ class HttpServer:
         self._emit(
             refused(caller, request.method, request.raw_path, status=refusal.status, sentence=str(refusal), level=level)
         )
-        return text_reply(f"{refusal}\n", refusal.status, refusal.headers)
+        return text_reply(f"{redacted(str(refusal))}\n", refusal.status, refusal.headers)
 
     def _refuse_malformed(self, request: web.BaseRequest, status: int, reason: str) -> web.StreamResponse:
         """What aiohttp's parser does not accept as a request."""
-        text = f"not an HTTP request: {reason[:200]!r}"
+        text = f"not an HTTP request: {redacted(reason)[:200]!r}"
         figures: dict[str, Value] = {"address": request.remote or "", "status": status}
         self._emit(Event(Kind.UNDECODABLE, time.time(), text=text, level=Level.DEBUG, data=figures))
         return text_reply("This is not an HTTP request that pxed can read.\n", status, {"Connection": "close"})

@@ -17,6 +17,7 @@ from pxed.server.firstboot import FirstBootError, FirstBoots
 from pxed.server.happenings import happened, printable
 from pxed.server.machines import Machines
 from pxed.server.named import match_of
+from pxed.server.redact import redacted
 from pxed.server.replies import Asked, json_reply, refuse
 from pxed.status.install import OutdatedError
 from pxed.status.records import Purpose, Token
@@ -132,5 +133,5 @@ def _json_report(body: bytes) -> tuple[str, str]:
 
 def _tidy(message: str) -> str:
     """The end of it, which says most of a log, without control characters but for line ends."""
-    plain = "".join(c if c.isprintable() or c == "\n" else "?" for c in message.strip()[-MAX_MESSAGE:])
+    plain = "".join(c if c.isprintable() or c == "\n" else "?" for c in redacted(message).strip()[-MAX_MESSAGE:])
     return plain.replace("\n", " | ")

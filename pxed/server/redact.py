@@ -1,0 +1,53 @@
+"""Takes secrets out of what pxed writes: tokens in URLs and queries, and what an Authorization header gives.
+
+What comes from a request may end up in an event, an error's text or a traceback. Here is the one place that knows what
+of it nobody may read; the bus and the log pass everything through it.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Mapping
+
+from pxed.events import Event, Value
+
+HIDDEN = "..."
+# In a query, percent-encoded in another URL, as a header or a JSON key. A value ends where no token goes on.
+_SECRET = re.compile(
+    r"(token(?:=|%3d|[\"']\s*:\s*[\"']?)|authorization[\"']?\s*[:=,]\s*b?[\"']?(?:\w+\s+)?|bearer\s+)[^\s&\"'<>,;)]+",
+    re.IGNORECASE,
+)
+
+
+def redacted(text: str) -> str:
+    """The text without secrets."""
+    return _SECRET.sub(rf"\g<1>{HIDDEN}", text)
+
+
+def clean(event: Event) -> Event:
+    """The event without secrets; the same one when it has none."""
+    text, data = redacted(event.text), _clean_data(event.data)
+    if text == event.text and data is event.data:
+        return event
+    return event._replace(text=text, data=data)
+
+
+def _clean_data(data: Mapping[str, Value]) -> Mapping[str, Value]:
+    for value in data.values():
+        if isinstance(value, str) and _SECRET.search(value):
+            return {key: redacted(one) if isinstance(one, str) else one for key, one in data.items()}
+    return data
+
+
+class _Redacting(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return redacted(super().format(record))
+
+
+def guard_log() -> None:
+    """Let what libraries log, and tracebacks, go to stderr without secrets."""
+    handler = logging.StreamHandler()
+    handler.setLevel(logging.WARNING)
+    handler.setFormatter(_Redacting())
+    logging.getLogger().addHandler(handler)
