@@ -20,13 +20,14 @@ from pxed.server.named import match_of
 from pxed.server.redact import redacted
 from pxed.server.replies import Asked, json_reply, refuse
 from pxed.status.install import OutdatedError
-from pxed.status.records import Purpose, Token
+from pxed.status.records import Purpose, State, Token
 from pxed.status.store.errors import StoreError
 from pxed.status.tokens import Denied
 
 MAX_REPORT = 64 << 10  # bytes
 MAX_MESSAGE = 4096  # characters that are kept
 _REPORTS = frozenset({Purpose.REPORT, Purpose.RESIDENT})
+_INSTALLS = (State.WANTED, State.INSTALLING, State.INSTALLED)
 _STAGES = {
     "running": Kind.RUNNING,
     "installing": Kind.INSTALLING,
@@ -75,15 +76,14 @@ class ReportPages:
     def _token(self, asked: Asked, match: Match, caller: Caller) -> Token | None:
         """What vouches for the report; None where nothing has to. Raises HttpRefusalError."""
         raw, standing = asked.found.query.get("token", ""), self._machines.standing(match.name)
-        if raw and self._access.is_for(raw, match.name, _REPORTS):
+        installs = match.profile.boot is Boot.INSTALL or (standing is not None and standing.state in _INSTALLS)
+        needed = match.profile.report or installs
+        if raw and (needed or self._access.is_for(raw, match.name, _REPORTS)):
             return self._access.check(raw, match.name, _REPORTS, caller)
-        installs = match.profile.boot is Boot.INSTALL or (standing is not None and standing.state is not None)
-        if not match.profile.report and not installs:
-            return None  # whatever token it shows: that of its config is no secret any more
-        if raw:
-            self._access.check(raw, match.name, _REPORTS, caller)
-        sentence = "its reports need the token that its boot was given"
-        self._access.deny(Denied(403, "no-token", sentence), match.name, caller)
+        if needed:
+            sentence = "its reports need the token that its boot was given"
+            self._access.deny(Denied(403, "no-token", sentence), match.name, caller)
+        return None  # whatever token it shows: that of its config is no secret any more
 
     def _say(self, caller: Caller, match: Match, report: Report, more: str = "") -> None:
         stage, message = report
