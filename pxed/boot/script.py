@@ -140,7 +140,7 @@ def announcing_script(name: str, endpoint: Endpoint, *, announced: bool = False)
     ]
     return _script(
         *([] if announced else first),
-        *_failed(f"{name}: pxed at {endpoint.url} does not see this machine's DHCP"),
+        *_failed(f"{name}: pxed at {endpoint.url} does not see this machine's DHCP (server.script_only)"),
         ":announce",
         "dhcp netX || goto failed",
         f"{_chain(endpoint)}&announced=1 || goto failed",

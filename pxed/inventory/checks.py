@@ -43,8 +43,8 @@ def _all(draft: Draft, selectors: dict[int, Compiled]) -> Iterator[Complaint]:
         yield from _profile(draft, path, profile.given(), profile)
     yield from _groups(draft, selectors)
     yield from _machines(draft, selectors)
-    if draft.server is not None and draft.server.sees_no_boot:
-        yield from unseen_boots(dict(profiles_in_use(draft)))
+    if draft.server is not None and draft.server.misses_boots:
+        yield from unseen_boots(draft.server.dhcp, dict(profiles_in_use(draft)))
 
 
 def _server(draft: Draft) -> Iterator[Complaint]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from pxed.inventory.messages import Complaint
-from pxed.inventory.model import Boot, FlatcarImage, Image, Profile
+from pxed.inventory.model import Boot, DhcpMode, FlatcarImage, Image, Profile
 from pxed.inventory.places import KeyPath
 from pxed.inventory.profile import CONFIG_FILES, CONFIG_SOURCES, access_of
 from pxed.inventory.scalars import nearest, quote
@@ -106,16 +106,17 @@ def _flatcar(use: Use, own: FlatcarImage, target: Target) -> Iterator[Complaint]
         yield use.complaint("ignition_delivery", text)
 
 
-def unseen_boots(profiles: Mapping[str, Profile]) -> Iterator[Complaint]:
-    """What no machine would get where no boot is seen. `profiles` by what to call them."""
+def unseen_boots(mode: DhcpMode, profiles: Mapping[str, Profile]) -> Iterator[Complaint]:
+    """What machines would not get where their boots are not seen. `profiles` by what to call them."""
     secret = [what for what, profile in profiles.items() if _needs_token(profile)]
     if secret:
         more = f" and {len(secret) - 3} more" if len(secret) > 3 else ""
+        seen = "no boot is ever seen" if mode is DhcpMode.OFF else "only boots that ask port 4011 are seen, not BIOS"
         text = (
-            f"found off, so that no boot is ever seen, but {', '.join(secret[:3])}{more} may get a config or a token "
+            f"found {mode}, so that {seen}, but {', '.join(secret[:3])}{more} may get a config or a token "
             "only when it was: say script_only: true in server, or ignition_access: open there"
         )
-        yield Complaint(("server", "dhcp"), text)
+        yield Complaint(("server", "dhcp"), text, warning=mode is not DhcpMode.OFF)
 
 
 def _needs_token(profile: Profile) -> bool:

@@ -112,9 +112,9 @@ class Server(Base):
     )
 
     @property
-    def sees_no_boot(self) -> bool:
-        """Whether no boot can be seen by DHCP, though what is secret only goes to boots that were."""
-        return self.dhcp is DhcpMode.OFF and not self.script_only
+    def misses_boots(self) -> bool:
+        """Whether boots are not seen by DHCP, though what is secret only goes to boots that were."""
+        return self.dhcp is not DhcpMode.PROXY and not self.script_only
 
 
 class Image(Base):

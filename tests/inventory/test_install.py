@@ -69,6 +69,7 @@ ERRORS = [
 
 WARNINGS = [
     ("silence for what boots from memory", "profiles: {p: {image: f, ▶local: silent}}", "profiles.p.local", "local: silent does nothing for a machine that boots from memory"),
+    ("guarded configs beside a DHCP server on this host", f"server: {{dhcp: ▶colocated}}\nprofiles: {{p: {{image: f, {CONFIG}}}}}", "server.dhcp", "only boots that ask port 4011 are seen, not BIOS"),
     ("a check of what everybody may have", f"profiles: {{p: {{image: f, {CONFIG}, ignition_access: open, ▶ignition_check: address}}}}", "profiles.p.ignition_check", "checks nothing where anybody may fetch the config"),
     ("a disk for what installs itself", "profiles: {p: {image: d, boot: install, install: {▶disk: /dev/sda}}}", "profiles.p.install.disk", "does nothing: image d is not Flatcar, so it installs itself"),
     ("a release for what installs itself", "profiles: {p: {image: d, boot: install, install: {▶channel: beta}}}", "profiles.p.install.channel", "so it installs itself"),
