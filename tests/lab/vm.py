@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -48,7 +47,7 @@ class Guest:
     firmware: Firmware
     number: int = 0
     memory: int = field(default=0)  # MiB; 0: what its firmware needs
-    disks: tuple[int, ...] = ()  # GiB; a machine with a disk starts again when it resets itself
+    disks: tuple[int, ...] = ()  # GiB; a machine with a disk starts again when it reboots
 
     @property
     def mac(self) -> str:
@@ -78,6 +77,8 @@ def _firmware(machine: Guest, directory: Path) -> list[str]:
     if machine.firmware is Firmware.UEFI_HTTP:  # without its PXE clients HTTP Boot is what remains
         argv += ["-fw_cfg", "name=opt/org.tianocore/IPv4PXESupport,string=no"]
         argv += ["-fw_cfg", "name=opt/org.tianocore/IPv6PXESupport,string=no"]
+    elif machine.disks:  # the order of boot has all of a card's clients, and PXE by IPv6 without an answer takes 63 s
+        argv += ["-fw_cfg", "name=opt/org.tianocore/IPv6PXESupport,string=no"]
     return argv
 
 
@@ -86,7 +87,7 @@ def tap(machine: Guest) -> str:
     return f"tap,id=net,ifname=tap{machine.number},script=no,downscript=no"
 
 
-def command(machine: Guest, directory: Path, netdev: str, monitor: Path | None = None) -> list[str]:
+def command(machine: Guest, directory: Path, netdev: str) -> list[str]:
     """QEMU's command line. An empty romfile= leaves OVMF its own PXE client; with the ROM, iPXE would be the client."""
     rom = "" if machine.firmware is Firmware.BIOS else ",romfile="
     argv = [
@@ -100,13 +101,14 @@ def command(machine: Guest, directory: Path, netdev: str, monitor: Path | None =
         "-m",
         str(machine.megabytes),
     ]
-    argv += ["-nodefaults", "-display", "none", *(disks.monitor(monitor) if monitor else ["-monitor", "none"])]
-    argv += disks.arguments(directory, machine.name, machine.serial, machine.disks) if machine.disks else ["-no-reboot"]
+    argv += ["-nodefaults", "-display", "none", "-monitor", "none", "-no-reboot"]
+    argv += disks.arguments(directory, machine.name, machine.serial, machine.disks)
     argv += _firmware(machine, directory)
     argv += ["-uuid", machine.uuid, "-smbios", f"type=1,serial={machine.serial},manufacturer=pxed,product=laboratory"]
     argv += ["-object", "rng-random,id=rng,filename=/dev/urandom", "-device", "virtio-rng-pci,rng=rng"]
     argv += ["-netdev", netdev, "-device", f"virtio-net-pci,netdev=net,mac={machine.mac},bootindex=0{rom}"]
-    return [*argv, "-serial", f"file:{directory / machine.name}.serial"]
+    argv += ["-chardev", f"file,id=console,path={directory / machine.name}.serial,append=on"]
+    return [*argv, "-serial", "chardev:console"]
 
 
 def _last_word(line: str) -> str | None:
@@ -120,9 +122,8 @@ def _last_word(line: str) -> str | None:
 class Vm:
     """A running machine: its serial console is followed while it boots."""
 
-    def __init__(self, machine: Guest, program: Program, console: Path, monitor: Path | None = None) -> None:
+    def __init__(self, machine: Guest, program: Program, console: Path) -> None:
         self.machine = machine
-        self._monitor = monitor
         self.program = program
         self.console = Tail(console, program.alive)
         self.started = time.monotonic()
@@ -146,8 +147,8 @@ class Vm:
 
     def reset(self) -> None:
         """Press its reset button."""
-        assert self._monitor is not None, "only a machine with a disk starts again"
-        disks.reset(self._monitor)
+        assert self.machine.disks, "only a machine with a disk starts again"
+        disks.reset(self.program.pid)
 
     def wait_done(self, timeout: float) -> guest.Printout:
         """Until the machine has printed all and switched itself off, or its firmware has given up, or time is up."""
@@ -161,26 +162,24 @@ class Vm:
         return not self.program.alive() or any(_last_word(line) == "given up" for line in self.console.lines)
 
 
-def switch_on(machine: Guest, network: Network, directory: Path, netdev: str = "", monitor: Path | None = None) -> Vm:
+def switch_on(machine: Guest, network: Network, directory: Path, netdev: str = "") -> Vm:
     """Start the machine; its console goes to `directory`/NAME.serial."""
     console = directory / f"{machine.name}.serial"
-    console.touch()
-    argv = command(machine, directory, netdev or tap(machine), monitor)
+    console.write_bytes(b"")
+    argv = command(machine, directory, netdev or tap(machine))
+    if machine.disks:
+        argv = disks.on_and_on(argv)
     program = spawn(argv, log=directory / f"{machine.name}.qemu", namespace=network.switch, name=machine.name)
     if program.wait(0.2) is not None:
         raise LabError(f"QEMU did not start {machine.name}:\n{program.output.end()}")
-    return Vm(machine, program, console, monitor)
+    return Vm(machine, program, console)
 
 
 @contextlib.contextmanager
 def booting(machine: Guest, network: Network, directory: Path, netdev: str = "") -> Iterator[Vm]:
     """The machine for the length of the block; killed at its end if it still runs."""
-    with contextlib.ExitStack() as stack:
-        monitor = None
-        if machine.disks:  # below /tmp, for a unix socket's path has 107 bytes at most
-            monitor = (
-                Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pxed-qemu-", dir="/tmp"))) / "monitor"
-            )
-        vm = switch_on(machine, network, directory, netdev, monitor)
-        stack.callback(vm.program.stop)
+    vm = switch_on(machine, network, directory, netdev)
+    try:
         yield vm
+    finally:
+        vm.program.stop()
