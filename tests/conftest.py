@@ -11,6 +11,8 @@ from types import FrameType
 
 import pytest
 
+from tests.lab.postgres import postgres  # noqa: F401 -- a fixture
+
 _NET_TOOLS = ("ip", "setpriv", "dnsmasq")
 _E2E_TOOLS = (
     *_NET_TOOLS,

@@ -2,34 +2,31 @@
 
 Commits that come while others are being written are written together, in one transaction (group commit). What is only
 history is written soon. Nothing here waits in the loop, so DHCP is answered whatever the disk does.
+
+A commit that fails is undone: it may have reached the disk before the connection broke, so the rows as they were before
+it are written again as soon as the store works.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
 
 from pxed.events import Emit, Event, Kind, Level
-from pxed.status.records import Alert, Attempt, Booted, BootRecord, Write
+from pxed.server.backlog import Backlog, Item
+from pxed.status.records import FirstBoot, Forget, Row, Setting, Standing, Token, Write
 from pxed.status.store.contents import Contents, History
 from pxed.status.store.errors import StoreError, Trouble
+from pxed.status.store.rows import key_of
 from pxed.status.store.store import Store, open_store
 
 LATER_SECONDS = 0.2  # history waits so long for company
+COMMIT_SECONDS = 5.0  # a machine is told to ask again rather than kept waiting
 RETRY_SECONDS = 2.0  # between two tries of a store that fails
 BATCH = 2_000  # items of one transaction
-MOST_LATER = 50_000  # items of history that wait while the store fails; the oldest are given up
-_HISTORY = (Alert, Attempt, Booted, BootRecord)
-
-
-class _Item(NamedTuple):
-    writes: Sequence[Write]
-    done: asyncio.Future[None] | None  # None: nobody waits
 
 
 class StateStore:
@@ -40,9 +37,10 @@ class StateStore:
         self._store = store
         self._thread = thread
         self._emit = emit
-        self._items: deque[_Item] = deque()
-        self._lost = 0
+        self._backlog = Backlog()
+        self._accepted = Accepted(contents)
         self._failing = False
+        self._closed = False
         self._writing: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
 
@@ -61,17 +59,26 @@ class StateStore:
         return opened
 
     async def commit(self, *writes: Write) -> None:
-        """Keep them, all or none; durable when it returns. Raises StoreError."""
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._items.append(_Item(writes, done))
+        """Keep them, all or none; durable when it returns, which is soon or never. Raises StoreError."""
+        if self._closed:
+            raise StoreError("pxed is stopping", Trouble.AWAY)
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[None] = loop.create_future()
+        item = Item(writes, done)
+        self._backlog.add(item)
+        late = loop.call_later(COMMIT_SECONDS, item.settle, self._late())
         self._begin()
-        await done
+        try:
+            await done
+        finally:
+            late.cancel()
 
     def later(self, *writes: Write) -> None:
         """Keep them soon, in order with what is committed."""
-        if not writes:
+        if not writes or self._closed:
             return
-        self._items.append(_Item(writes, None))
+        self._accepted.add(writes)
+        self._backlog.add(Item(writes))
         if self._timer is None and self._writing is None:
             self._timer = asyncio.get_running_loop().call_later(LATER_SECONDS, self._begin)
 
@@ -80,12 +87,15 @@ class StateStore:
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._store.history, machine)
 
     async def close(self) -> None:
-        """Write what is left, once, and let the store go."""
+        """Write what is left, and let the store go. Nothing the second time."""
+        if self._closed:
+            return
+        self._closed = True
         self._cancel_timer()
         if self._writing is not None:
             await self._writing
-        if self._items:
-            await self._write(self._taken())
+            self._cancel_timer()
+        await self._write_waiting()
         await asyncio.get_running_loop().run_in_executor(self._thread, self._store.close)
         self._thread.shutdown()
 
@@ -100,34 +110,35 @@ class StateStore:
             self._timer = None
 
     async def _write_all(self) -> None:
-        """Write until nothing is left; while the store fails, history waits for the next try."""
         try:
-            while self._items:
-                await self._write(self._taken())
-                if self._failing and all(item.done is None for item in self._items):
-                    break
+            await self._write_waiting()
         finally:
             self._writing = None
-            if self._items:
+            if self._backlog:
                 self._timer = asyncio.get_running_loop().call_later(RETRY_SECONDS, self._begin)
 
-    def _taken(self) -> list[_Item]:
-        return [self._items.popleft() for _ in range(min(BATCH, len(self._items)))]
+    async def _write_waiting(self) -> None:
+        """Write until nothing is left; while the store fails, what nobody waits for is left for the next try."""
+        while items := self._backlog.take(BATCH):
+            await self._write(items)
+            if self._failing and not self._backlog.awaited:
+                return
 
-    async def _write(self, items: list[_Item]) -> None:
-        writes = [write for item in items for write in item.writes]
+    async def _write(self, items: Sequence[Item]) -> None:
+        """One transaction; where the store does not take a row, as many as it needs to keep all others."""
         try:
-            await self._in_thread(writes)
+            await self._in_thread([write for item in items for write in item.writes])
         except StoreError as error:
             if error.trouble is Trouble.ROW and len(items) > 1:
-                for item in items:
-                    await self._write([item])
-                return
-            self._failed(items, error)
+                await self._write(items[: len(items) // 2])
+                await self._write(items[len(items) // 2 :])
+            elif error.trouble is Trouble.ROW:
+                self._say(f"{error}: it is left out", Level.WARNING)
+                items[0].settle(error)
+            else:
+                self._failed(items, error)
         else:
-            self._recovered()
-            for item in items:
-                _settle(item, None)
+            self._written(items)
 
     async def _in_thread(self, writes: Sequence[Write]) -> None:
         try:
@@ -137,39 +148,61 @@ class StateStore:
         except Exception as error:  # whatever a driver raises: the machine is told to ask again
             raise StoreError(f"the state store failed: {error!r}") from error
 
-    def _failed(self, items: list[_Item], error: StoreError) -> None:
-        """Who waits is told; history is tried again, but for a row that no store takes."""
-        again = [item for item in items if item.done is None] if error.trouble is not Trouble.ROW else []
-        self._items.extendleft(reversed(again))
-        self._shed()
+    def _written(self, items: Sequence[Item]) -> None:
+        if self._failing:
+            lost = f"; {self._backlog.lost} rows of history were lost" if self._backlog.lost else ""
+            self._failing, self._backlog.lost = False, 0
+            self._say(f"the state store works again{lost}", Level.INFO)
+        for item in items:
+            if item.told():
+                self._backlog.hold(self._accepted.before(item.writes))
+            elif item.done is not None:
+                self._accepted.add(item.writes)
+                item.settle(None)
+
+    def _failed(self, items: Sequence[Item], error: StoreError) -> None:
+        """Who waits is told, and what it wanted is undone; what nobody waits for is tried again."""
         if not self._failing:
             self._say(f"{error}; machines are told to ask again until it works", Level.WARNING)
-        self._failing = error.trouble is not Trouble.ROW
+        self._failing = True
         for item in items:
-            _settle(item, error)
+            self._backlog.hold(item.writes if item.done is None else self._accepted.before(item.writes))
+            item.settle(error)
 
-    def _recovered(self) -> None:
-        if self._failing:
-            lost = f"; {self._lost} rows of history were lost" if self._lost else ""
-            self._failing, self._lost = False, 0
-            self._say(f"the state store works again{lost}", Level.INFO)
-
-    def _shed(self) -> None:
-        """Give up the oldest history beyond the bound; what decides about machines stays."""
-        if len(self._items) <= MOST_LATER:
-            return
-        kept: deque[_Item] = deque()
-        surplus = len(self._items) - MOST_LATER
-        for item in self._items:
-            if surplus and item.done is None and all(isinstance(write, _HISTORY) for write in item.writes):
-                surplus -= 1
-                self._lost += 1
-            else:
-                kept.append(item)
-        self._items = kept
+    def _late(self) -> StoreError:
+        return StoreError(f"{self._store.where} did not answer in {COMMIT_SECONDS:.0f} seconds", Trouble.AWAY)
 
     def _say(self, text: str, level: Level) -> None:
         self._emit(Event(Kind.NOTICE, time.time(), text=text, level=level))
+
+
+class Accepted:
+    """The rows that decide about machines, as whoever wrote them knows them: with all that has not failed."""
+
+    def __init__(self, contents: Contents) -> None:
+        self._rows: dict[type[Row], dict[str, Row]] = {
+            Standing: dict(contents.standings),
+            Token: dict(contents.tokens),
+            FirstBoot: dict(contents.first_boots),
+            Setting: dict(contents.settings),
+        }
+
+    def add(self, writes: Sequence[Write]) -> None:
+        """These count from now on."""
+        for write in writes:
+            kind, key = key_of(write)
+            rows = self._rows.get(kind)
+            if rows is None:
+                continue
+            if isinstance(write, Forget):
+                rows.pop(key[0], None)
+            else:
+                rows[key[0]] = write
+
+    def before(self, writes: Sequence[Write]) -> list[Write]:
+        """What undoes these; history is left as it is."""
+        keys = [key_of(write) for write in writes]
+        return [self._rows[kind].get(key[0]) or Forget(kind, key) for kind, key in keys if kind in self._rows]
 
 
 def _opened(state: str, data_dir: Path) -> tuple[Store, Contents]:
@@ -179,12 +212,3 @@ def _opened(state: str, data_dir: Path) -> tuple[Store, Contents]:
     except BaseException:
         store.close()
         raise
-
-
-def _settle(item: _Item, error: StoreError | None) -> None:
-    if item.done is None or item.done.done():
-        return
-    if error is None:
-        item.done.set_result(None)
-    else:
-        item.done.set_exception(error)
