@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 # What the state store keeps of a token is in these files, as SHA-256 only; the key that tokens are made with is there
 # too. A test that knows the key looks for it here itself.
-STORE = ("state.sqlite", "state.sqlite-wal", "state.sqlite-shm")
+STORE = ("state.db", "state.db-wal", "state.db-shm")
 
 
 @dataclass(frozen=True, slots=True)
