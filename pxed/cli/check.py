@@ -32,7 +32,8 @@ def run(config: Path, as_json: bool) -> int:
     try:
         inventory = load(config)
         snapshot = load_snapshot(config)
-        problems = [*snapshot.warnings, *located(missing_files(inventory), inventory.path)]
+        found_here = [*missing_files(inventory), *certificate_problems(inventory)]
+        problems = [*snapshot.warnings, *located(found_here, inventory.path)]
     except ConfigError as error:
         problems = error.problems
     remarks = located(notes(inventory), inventory.path) if inventory else []
@@ -55,6 +56,21 @@ def missing_files(inventory: Inventory) -> Iterator[Problem]:
                 yield from _missing(library.image, file.source, inventory, f"images.{name}.{file.role}")
     for key, loader in _wanted_loaders(inventory):
         yield from _missing(library.loader, loader, inventory, key)
+
+
+def certificate_problems(inventory: Inventory) -> Iterator[Problem]:
+    """What is wrong with the certificate of the HTTPS listener: an error stops a start, as it does here."""
+    settings = inventory.server.http.tls
+    if settings is None:
+        return
+    from pxed.server.interfaces import Interfaces
+    from pxed.server.tlscheck import remarks
+
+    interfaces = Interfaces(inventory.server)
+    interfaces.refresh()
+    for remark in remarks(settings, interfaces.addresses()):
+        key = f"server.http.tls.{remark.field}"
+        yield Problem(inventory.path, 0, 0, key, remark.sentence, warning=not remark.fatal)
 
 
 def _not_mirrored(inventory: Inventory) -> Iterator[Problem]:

@@ -54,6 +54,11 @@ def _server(draft: Draft) -> Iterator[Complaint]:
         yield Complaint(
             ("server", "unknown"), f"found {quote(unknown)}, expected ignore, hold or the name of a profile{hint}"
         )
+    http = draft.server.http if draft.server else None
+    if http is not None and http.tls is not None and http.tls.port == http.port:
+        yield Complaint(
+            ("server", "http", "tls", "port"), f"found {http.port}, which is the port of HTTP, expected another one"
+        )
 
 
 def _image(path: KeyPath, image: Image, draft: Draft) -> Iterator[Complaint]:

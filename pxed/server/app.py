@@ -22,6 +22,7 @@ from pxed.inventory.model import TftpSettings
 from pxed.server.auth import Auth
 from pxed.server.bus import Bus
 from pxed.server.callers import name_by_mac
+from pxed.server.certificate import Renewal
 from pxed.server.checking import Checking
 from pxed.server.clients import Clients
 from pxed.server.dhcp import DhcpServer
@@ -98,6 +99,7 @@ class Daemon:
         )
         self._checking = Checking(self.live, bus.emit)
         self._mirroring = Mirroring(path, self.live, bus.emit)
+        self._renewal = Renewal(sockets.tls, self.interfaces.addresses, bus.emit)
         self._releases = Releases(self.live, server.data_dir, bus.emit, self._mirroring.arriving)
         self._http = HttpServer(
             self.live,
@@ -153,6 +155,7 @@ class Daemon:
         status = self._status()
         for warning in self.live.snapshot.warnings[:WARNINGS_SHOWN]:
             self._bus.emit(Event(Kind.NOTICE, time.time(), text=str(warning), level=Level.WARNING))
+        self._renewal.remind()
         self._bus.emit(Event(Kind.READY, time.time(), text=status))
         self._manager.ready(status)
 
@@ -162,6 +165,7 @@ class Daemon:
             if self.interfaces.refresh():
                 self._notice(f"the interfaces changed: {self._addresses()}")
             self._mirroring.refresh()
+            await self._renewal.look()
             if await self._reloader.look():
                 self.interfaces.use(self.live.snapshot.inventory.server)
                 self._mirroring.reconsider()
@@ -213,6 +217,7 @@ class Daemon:
         inventory = self.live.snapshot.inventory
         server = inventory.server
         ports = f"DHCP {server.dhcp}, TFTP {server.tftp.port}, HTTP {server.http.port}"
+        ports += f", HTTPS {server.http.tls.port}" if server.http.tls else ""
         count = len(inventory.machines)
         return f"serving {count} machine{'' if count == 1 else 's'} on {self._addresses()}: {ports}"
 

@@ -25,6 +25,7 @@ from pxed.server.api_machines import MachinePages, machine_handlers
 from pxed.server.auth import Auth
 from pxed.server.bootpages import BootPages
 from pxed.server.callers import Caller, ClientMap, caller_of, named
+from pxed.server.certificate import Tls
 from pxed.server.configpages import ConfigPages
 from pxed.server.downloads import Downloads
 from pxed.server.firstboot import FirstBootError, FirstBoots
@@ -38,7 +39,6 @@ from pxed.server.reportpages import ReportPages
 from pxed.server.routes import Found, Refusal, Route, route
 from pxed.server.secure import SecureListener, broken
 from pxed.server.services import Services
-from pxed.server.tls import Tls
 
 # Bounds what a peer can occupy. iPXE's requests are below 1 KiB, a browser's below 8.
 MAX_LINE = 8190

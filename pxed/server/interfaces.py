@@ -73,6 +73,10 @@ class Interfaces:
         """Bytes; what Ethernet has for an interface that is not known."""
         return self._mtu.get(ifindex, DEFAULT_MTU)
 
+    def addresses(self) -> tuple[str, ...]:
+        """All IPv4 addresses of the served interfaces."""
+        return tuple(address for interface in self.served() for address in interface.addresses)
+
     def served(self) -> tuple[Interface, ...]:
         return tuple(self._served.values())
 

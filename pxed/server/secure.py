@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 
 from pxed.events import Emit, Event, Kind, Level
-from pxed.server.tls import Tls
+from pxed.server.certificate import Tls
 
 HANDSHAKE_SECONDS = 10.0  # Ignition gives up after as long (its TLSHandshakeTimeout)
 GOODBYE_SECONDS = 2.0  # for the peer's close_notify

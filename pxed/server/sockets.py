@@ -9,8 +9,8 @@ from pxed.dhcp.codes import BOOT_SERVER_PORT, SERVER_PORT
 from pxed.errors import HostError
 from pxed.inventory.model import DhcpMode, Server
 from pxed.server import udp
+from pxed.server.certificate import Tls
 from pxed.server.interfaces import check_names
-from pxed.server.tls import Tls
 
 HTTP_BACKLOG = 1024  # a rack that powers on at once connects within one second
 # FileDescriptorName= of each socket in systemd/pxed.socket.

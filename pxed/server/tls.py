@@ -1,11 +1,10 @@
-"""The certificate that the HTTPS listener shows: what is loaded, and what replaces it when its files change.
+"""What the HTTPS listener speaks TLS with, made of the files of `server.http.tls`.
 
 TLS 1.2 (RFC 5246) and 1.3 (RFC 8446) by OpenSSL. Client certificates are left out: machines have none.
 """
 
 from __future__ import annotations
 
-import asyncio
 import ssl
 from collections.abc import Callable
 from pathlib import Path
@@ -13,10 +12,10 @@ from pathlib import Path
 from pxed.errors import HostError
 from pxed.inventory.tls import TlsSettings
 
-# What has forward secrecy comes first. The rest is for iPXE, which before 2022 knew RSA key exchange only (its
-# src/crypto/mishmash/rsa_aes_*.c), and AES-CBC.
+# What has forward secrecy comes first. The rest is for iPXE: the one that Debian 12 packages, of 2019, has RSA key
+# exchange with AES-CBC only (its src/crypto/mishmash/rsa_aes_cbc_*.c).
 CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM:ECDHE+AES:DHE+AES:RSA+AESGCM:RSA+AES:!PSK:!SRP:!aNULL"
-Stamps = tuple[tuple[int, int, int] | None, ...]
+_NOT_ITS_KEY = ("KEY_VALUES_MISMATCH", "KEY_TYPE_MISMATCH", "NO_CERTIFICATE_ASSIGNED")  # the latter: RSA beside EC
 _HAND_OVER = "LoadCredential= of the service unit hands it over (docs/https.md)"
 
 
@@ -26,31 +25,6 @@ class TlsError(HostError):
     def __init__(self, field: str, sentence: str) -> None:
         super().__init__(sentence)
         self.field = field
-
-
-class Tls:
-    """The listener's certificate. `context` is for the next connection; one that is open keeps its own."""
-
-    def __init__(self, settings: TlsSettings) -> None:
-        self.settings = settings
-        self._loaded = self._settling = self._stamps()
-        self.context = server_context(settings)
-
-    async def look(self) -> bool:
-        """Whether a new certificate was loaded: files changed, and stayed the same since the last look.
-
-        Raises TlsError, once for each change, for files that are not usable; the old certificate then stays.
-        """
-        now = self._stamps()
-        settled, self._settling = now == self._settling, now
-        if now == self._loaded or not settled:
-            return False
-        self._loaded = now
-        self.context = await asyncio.to_thread(server_context, self.settings)
-        return True
-
-    def _stamps(self) -> Stamps:
-        return tuple(_stamp(path) for path in self.settings.files)
 
 
 def server_context(settings: TlsSettings) -> ssl.SSLContext:
@@ -96,21 +70,11 @@ def _no_password(key: Path) -> Callable[[], str]:
 def _explained(settings: TlsSettings, error: ssl.SSLError) -> TlsError:
     reason = error.reason or str(error)
     certificate, key = settings.certificate, settings.key
-    if reason == "KEY_VALUES_MISMATCH":
+    if reason in _NOT_ITS_KEY:
         return TlsError("key", f"{key} is not the key of the certificate in {certificate}")
-    if reason == "KEY_TYPE_MISMATCH":
-        return TlsError("key", f"{key} is not of the same kind as the key of the certificate in {certificate}")
     if reason.startswith(("EE_KEY_TOO_SMALL", "CA_KEY_TOO_SMALL", "CA_MD_TOO_WEAK")):
         sentence = (
             "its key or its signature is too weak for OpenSSL: expected RSA of 2048 bits, P-256 or more, and SHA-256"
         )
         return TlsError("certificate", f"{certificate}: {sentence}")
     return TlsError("certificate", f"OpenSSL cannot use {certificate} with {key}: {reason.replace('_', ' ').lower()}")
-
-
-def _stamp(path: Path) -> tuple[int, int, int] | None:
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_mtime_ns, status.st_size, status.st_ino

@@ -15,7 +15,9 @@ from pxed.assets.mirror.index import load_index
 from pxed.events import Event, Kind
 from pxed.ignition.load import load_configs
 from pxed.inventory.loader import loads
+from pxed.inventory.tls import TlsSettings
 from pxed.server.auth import Auth
+from pxed.server.certificate import Tls
 from pxed.server.clients import Clients
 from pxed.server.http import HttpServer
 from pxed.server.live import Live, Snapshot
@@ -125,6 +127,7 @@ class Site:
     services: Services
     keeper: Keeper
     streams: list[asyncio.StreamWriter] = field(default_factory=list)
+    secure_port: int = 0  # of HTTPS
 
     @property
     def url(self) -> str:
@@ -198,6 +201,7 @@ async def serving(
     machines: Machines | None = None,
     auth: Auth | None = None,
     keeper: Keeper | None = None,
+    tls: TlsSettings | None = None,
 ) -> AsyncIterator[Site]:
     """A server that is gone afterwards, with all its connections."""
     write_files(home)
@@ -223,8 +227,10 @@ async def serving(
         orders=machines,
         auth=auth,
     )
-    await server.start([listener])
+    secure = [socket.create_server(("127.0.0.1", 0), backlog=128)] if tls is not None else []
+    await server.start([listener], secure, Tls(tls) if tls is not None else None)
     site = Site(server, live, bus, clients, port, home, releases, services, keeper)
+    site.secure_port = secure[0].getsockname()[1] if secure else 0
     try:
         yield site
     finally:
