@@ -302,10 +302,8 @@ async def test_a_bad_new_pair_keeps_the_old_one_and_is_told_once(ca: Pair, tmp_p
         await renewal.look()
     (event,) = events
     assert event.level is Level.WARNING
-    assert (
-        event.text
-        == f"HTTPS: the old certificate stays in force: {pair.key} is not the key of the certificate in {pair.certificate}"
-    )  # noqa: E501
+    words = f"{pair.key} is not the key of the certificate in {pair.certificate}"
+    assert event.text == f"HTTPS: the old certificate stays in force: {words}"
     assert tls.context is old
     shutil.copy(other.key, pair.key)
     for _ in range(2):
