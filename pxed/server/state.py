@@ -208,6 +208,7 @@ class Accepted:
 def _opened(state: str, data_dir: Path) -> tuple[Store, Contents]:
     store = open_store(state, data_dir)
     try:
+        store.expire(time.time())
         return store, store.load()
     except BaseException:
         store.close()
