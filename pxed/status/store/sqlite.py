@@ -63,7 +63,7 @@ class Sqlite:
         """Be the one daemon that has it. Raises StoreError."""
         path = self.path.with_name(LOCK)
         try:
-            durable.directory(path.parent)
+            _directory(path.parent)
             self._lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _MODE)
             durable.give(self._lock, path.parent)
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -121,6 +121,14 @@ class Sqlite:
         if self._lock >= 0:
             os.close(self._lock)
             self._lock = -1
+
+
+def _directory(path: Path) -> None:
+    """The directory, which is still there after a power cut."""
+    made = [directory for directory in (path, *path.parents) if not directory.exists()]
+    durable.directory(path)
+    for directory in made:
+        durable.flush(directory.parent)
 
 
 def _connection(path: Path, mode: str, journal: str = "") -> Connection:
