@@ -19,7 +19,7 @@ from pxed.cli.mirrored import Site, print_json, with_site
 from pxed.inventory.lookup import Identity, Match, resolve
 from pxed.inventory.model import Inventory, Machine
 from pxed.inventory.releases import FlatcarImage
-from pxed.server.booted import Boot, BootedError, read_boots
+from pxed.status.records import Booted
 
 SHORT_DIGEST = 12  # hexadecimal digits of a kernel's SHA-512 in the table; --json has all
 
@@ -33,7 +33,7 @@ class MachineRow:
     image: str
     version: str  # "" when nothing is mirrored
     staged: bool  # whether that is a new version that others do not boot yet
-    last: Boot | None
+    last: Booted | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ def _run(site: Site, as_json: bool) -> int:
     machines = list(machine_rows(site))
     images = list(image_rows(site, machines))
     if as_json:
-        print_json({"images": [asdict(row) for row in images], "machines": [asdict(row) for row in machines]})
+        print_json({"images": [asdict(row) for row in images], "machines": [_plain(row) for row in machines]})
         return 0
     if not images:
         print(f"{site.inventory.path} has no image with flatcar: there is nothing to mirror")
@@ -103,12 +103,19 @@ def machine_rows(site: Site) -> Iterator[MachineRow]:
         yield MachineRow(name, "", "", "", False, boot)
 
 
-def _boots(inventory: Inventory) -> dict[str, Boot]:
+def _boots(inventory: Inventory) -> dict[str, Booted]:
+    from pxed.status.store import StoreError, Trouble, open_store
+
     try:
-        return read_boots(inventory.server.data_dir)
-    except BootedError as error:
-        print(f"pxed: {error}; what machines booted last is not shown", file=sys.stderr)
+        store = open_store(inventory.server.state, inventory.server.data_dir, read_only=True)
+    except StoreError as error:
+        if error.trouble is not Trouble.MISSING:
+            print(f"pxed: {error}; what machines booted last is not shown", file=sys.stderr)
         return {}
+    try:
+        return store.booted()
+    finally:
+        store.close()
 
 
 def image_rows(site: Site, machines: list[MachineRow]) -> Iterator[ImageRow]:
@@ -154,6 +161,13 @@ def _profiles(inventory: Inventory, image: str, machines: list[MachineRow]) -> d
     counted = Counter(row.profile for row in machines if row.image == image)
     named = {name: 0 for name, profile in inventory.profiles.items() if profile.image == image}
     return named | dict(counted)
+
+
+def _plain(row: MachineRow) -> dict[str, object]:
+    plain = asdict(row)
+    if row.last:
+        del plain["last"]["machine"]
+    return plain
 
 
 def _identity(machine: Machine) -> Identity:

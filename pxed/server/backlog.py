@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from pxed.status.records import Alert, Attempt, Booted, BootRecord, Write
+from pxed.status.records import Alert, Attempt, Booted, BootRecord, Row, Write
 from pxed.status.store.errors import StoreError
 from pxed.status.store.rows import key_of
 
@@ -42,7 +42,7 @@ class Backlog:
     def __init__(self, most: int = MOST) -> None:
         self._most = most
         self._items: deque[Item] = deque()
-        self._held: dict[object, Write] = {}
+        self._held: dict[tuple[type[Row], tuple[str, ...]], Write] = {}
         self.lost = 0  # rows of history that were given up
 
     def __bool__(self) -> bool:

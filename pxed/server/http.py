@@ -28,7 +28,6 @@ from pxed.server.callers import Caller, ClientMap, caller_of, named
 from pxed.server.certificate import Tls
 from pxed.server.configpages import ConfigPages
 from pxed.server.downloads import Downloads
-from pxed.server.firstboot import FirstBootError, FirstBoots
 from pxed.server.happenings import refused
 from pxed.server.live import Live
 from pxed.server.orders import Machines
@@ -77,11 +76,10 @@ class HttpServer:
         self._live = live
         self._emit = emit
         self._clients = clients
-        self.first_boots = FirstBoots(live.snapshot.inventory.server.data_dir)
         machines = services.machines
         downloads = Downloads(library, releases, emit, machines.loaded)
-        boots = BootPages(emit, clients, self.first_boots, releases, services.visits)
-        reports = ReportPages(emit, services.access, machines, self.first_boots)
+        boots = BootPages(emit, clients, services.first_boots, releases, services.visits)
+        reports = ReportPages(emit, services.access, machines, services.first_boots)
         configs = ConfigPages(emit, services.access, machines, services.guarded, reports.had_first_boot)
         self._api = Api(journal, subscribe)
         pages = MachinePages(journal, orders or machines, auth or Auth(), emit)
@@ -114,10 +112,6 @@ class HttpServer:
         self, sockets: Sequence[socket.socket], secure: Sequence[socket.socket] = (), tls: Tls | None = None
     ) -> None:
         """Accept connections, those of `secure` by HTTPS. The sockets are closed when the server stops."""
-        try:
-            self.first_boots.load()
-        except FirstBootError as error:
-            self._notice(f"{error}; Ignition may run again on roots that have had it")
         self._server = _Server(self._handle, self._refuse_malformed, self._emit)
         loop = asyncio.get_running_loop()
         self._listeners = [await loop.create_server(self._server, sock=sock) for sock in sockets]

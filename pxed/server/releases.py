@@ -19,8 +19,9 @@ from pxed.events import Emit, Event, Kind, Level
 from pxed.inventory.lookup import Match
 from pxed.inventory.model import Image, Inventory
 from pxed.inventory.targets import target_of
-from pxed.server.booted import Boot, Booted, Booting
+from pxed.server.booted import Booting, LastBoots
 from pxed.server.live import Live
+from pxed.status.records import Booted
 
 MAX_ALERTED = 1_000  # files; only those of the index can be alerted about
 Arriving = Callable[[str], str]  # an image's name -> "4593.2.5 is arriving, 37 %", "" when nothing arrives
@@ -29,8 +30,10 @@ Arriving = Callable[[str], str]  # an image's name -> "4593.2.5 is arriving, 37 
 class Releases:
     """Answers out of the index that is live."""
 
-    def __init__(self, live: Live, data_dir: Path, emit: Emit, arriving: Arriving = lambda image: "") -> None:
-        self.booted = Booted(data_dir, emit)
+    def __init__(
+        self, live: Live, data_dir: Path, emit: Emit, booted: LastBoots, arriving: Arriving = lambda image: ""
+    ) -> None:
+        self._booted = booted
         self._booting = Booting(data_dir, emit)
         self._live = live
         self._emit = emit
@@ -40,13 +43,11 @@ class Releases:
         self._checking: dict[Path, asyncio.Task[None]] = {}
 
     def load(self) -> None:
-        """Read the records of what was booted."""
-        self.booted.load()
+        """Read the record of what is being booted."""
         self._booting.load()
 
     async def close(self) -> None:
-        """Write the records."""
-        await self.booted.close()
+        """Write the record."""
         await self._booting.close()
 
     @property
@@ -115,7 +116,7 @@ class Releases:
         """A machine has got the whole of a file: its initrd is the last one of a boot."""
         if machine and asset.name.endswith(FLATCAR_INITRD):
             kernel, initrd = (release.files[name].sha512 for name in (FLATCAR_KERNEL, FLATCAR_INITRD))
-            self.booted.mark(machine, Boot(image, release.version, kernel, initrd, time.time()))
+            self._booted.mark(Booted(machine, image, release.version, kernel, initrd, time.time()))
 
     def _found(self, release: Release, name: str) -> Asset:
         """The file on disk; an alert the first time that it is gone, or a link that leads elsewhere."""

@@ -13,7 +13,7 @@ from pxed.inventory.profile import Boot
 from pxed.server.access import Access
 from pxed.server.bodies import read_body
 from pxed.server.callers import Caller
-from pxed.server.firstboot import FirstBootError, FirstBoots
+from pxed.server.firstboot import FirstBoots
 from pxed.server.happenings import happened, printable
 from pxed.server.machines import Machines
 from pxed.server.named import match_of
@@ -101,7 +101,7 @@ class ReportPages:
             if await self._first_boots.mark(match.name, root):
                 text = f"its root {root} has had its first boot: Ignition runs no more"
                 self._emit(happened(Kind.NOTICE, caller, text))
-        except FirstBootError as error:
+        except StoreError as error:
             self._emit(happened(Kind.NOTICE, caller, f"its first boot is not recorded: {error}", Level.WARNING))
 
 

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pxed.events import Emit
 from pxed.server.access import Access, token_key
 from pxed.server.alerts import Alerts
+from pxed.server.booted import LastBoots
 from pxed.server.clients import Clients
+from pxed.server.firstboot import FirstBoots
 from pxed.server.guarded import Guarded
 from pxed.server.keeping import Keeper
 from pxed.server.live import Live
@@ -27,6 +29,8 @@ class Services:
     machines: Machines
     visits: Visits
     guarded: Guarded
+    first_boots: FirstBoots
+    booted: LastBoots
 
 
 async def make_services(live: Live, keeper: Keeper, contents: Contents, clients: Clients, emit: Emit) -> Services:
@@ -37,4 +41,5 @@ async def make_services(live: Live, keeper: Keeper, contents: Contents, clients:
     machines.load(contents)
     seen = Seen(machines.to_disk)
     visits = Visits(machines, access, seen, alerts, clients.neighbour)
-    return Services(seen, alerts, access, machines, visits, Guarded(access.derive))
+    first_boots, booted = FirstBoots(keeper, contents.first_boots), LastBoots(keeper, contents.booted)
+    return Services(seen, alerts, access, machines, visits, Guarded(access.derive), first_boots, booted)

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from pxed.assets.mirror.events import Failed, Progress, Published, from_json
+from pxed.status.records import Booted
+from pxed.status.store import open_store
 from tests.cli.imagesite import INITRD, KERNEL, A, B, written_by_another
 from tests.releases.faults import Fault
 
@@ -200,10 +202,11 @@ def test_list_shows_what_is_newer_than_a_pinned_version(home):
 
 def test_list_does_without_a_broken_record_of_boots(home):
     home.synced(A)
-    (home.path / "data" / "booted.json").write_text("[")
+    (home.path / "data" / "state.db").write_text("[" * 9000)
     done = home.run("list")
     assert (done.returncode, done.stderr.count("\n")) == (0, 1)
-    assert "booted.json does not map machines to their boots" in done.stderr
+    assert "state.db: it is not an SQLite database" in done.stderr
+    assert "what machines booted last is not shown" in done.stderr
     assert f" {A} " in done.stdout
 
 
@@ -216,10 +219,12 @@ def test_list_shows_what_each_machine_booted_last(home):
         "initrd": "f" * 128,
         "time": 1795500000.0,
     }
-    (home.path / "data" / "booted.json").write_text(json.dumps({"node1": boot, "52:54:00:00:01:77": boot}))
+    store = open_store("sqlite", home.path / "data")  # as a daemon that runs
+    store.write([Booted("node1", **boot), Booted("52:54:00:00:01:77", **boot)])
     rows = {row["machine"]: row["last"] for row in home.list()["machines"]}
     assert rows == {"node1": boot, "node2": None, "node3": None, "52:54:00:00:01:77": boot}
     assert re.search(rf"node1 +worker +flatcar +{B} +{A} of flatcar +0123456789ab +2026-11-2", home.run("list").stdout)
+    store.close()
 
 
 def test_verify_finds_nothing_wrong(home):

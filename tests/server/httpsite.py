@@ -212,9 +212,9 @@ async def serving(
     bus = Bus(journal)
     clients = Clients(home / "no-arp-table")
     library = Library(live.snapshot.inventory.server.data_dir, packaged=())
-    releases = Releases(live, home / "data", bus.emit, arriving)
     keeper = keeper or Keeper()
     services = await make_services(live, keeper, keeper.contents, clients, bus.emit)
+    releases = Releases(live, home / "data", bus.emit, services.booted, arriving)
     server = HttpServer(
         live,
         library,

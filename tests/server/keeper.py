@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from pxed.status.records import Write
+from pxed.status.records import Booted, FirstBoot, Forget, Setting, Standing, Token, Write
 from pxed.status.store.contents import Contents
 from pxed.status.store.errors import StoreError, Trouble
+from pxed.status.store.rows import key_of
 
 
 class Keeper:
@@ -22,3 +23,22 @@ class Keeper:
 
     def later(self, *writes: Write) -> None:
         self.writes += writes
+
+    def restarted(self) -> Keeper:
+        """What the next daemon finds; without history."""
+        after = Keeper()
+        contents = after.contents
+        kept = {
+            Standing: contents.standings,
+            Token: contents.tokens,
+            Booted: contents.booted,
+            FirstBoot: contents.first_boots,
+            Setting: contents.settings,
+        }
+        for write in self.writes:
+            kind, key = key_of(write)
+            if isinstance(write, Forget):
+                kept.get(kind, {}).pop(key[0], None)
+            elif kind in kept:
+                kept[kind][key[0]] = write
+        return after

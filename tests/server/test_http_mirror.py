@@ -206,7 +206,7 @@ async def test_what_a_machine_last_booted_is_recorded_with_its_digests(tmp_path:
         for name in (VMLINUZ, CPIO):
             await site.ask(f"/images/flatcar/{name}?version={NEW}")
         await site.bus.wait_for(Kind.INITRD)
-        boot = site.releases.booted.last("node1")
+        boot = site.services.booted.last("node1")
     files = index.releases["stable", "amd64", NEW].files
     assert boot is not None
     assert (boot.image, boot.version) == ("flatcar", NEW)

@@ -21,6 +21,7 @@ from tests.server.httpsite import (
     snapshot,
     until,
 )
+from tests.server.keeper import Keeper
 
 
 def asking(mac: str = MAC1, **fields: str) -> str:
@@ -174,13 +175,14 @@ async def test_a_config_that_fails_for_what_a_machine_says_is_to_be_asked_again(
 
 
 async def test_a_persistent_root_gets_its_first_boot_once(tmp_path: Path) -> None:
-    async with serving(tmp_path) as site:
+    keeper = Keeper()
+    async with serving(tmp_path, keeper=keeper) as site:
         assert "flatcar.first_boot=1" in (await site.ask(asking(MAC2))).text
         assert "flatcar.first_boot=1" in (await site.ask(asking(MAC2))).text, "a script alone proves nothing"
         await site.ask("/ignition/node2")
         await site.bus.wait_for(Kind.NOTICE)
         assert "flatcar.first_boot=1" not in (await site.ask(asking(MAC2))).text
-    async with serving(tmp_path) as restarted:
+    async with serving(tmp_path, keeper=keeper.restarted()) as restarted:
         assert "flatcar.first_boot=1" not in (await restarted.ask(asking(MAC2))).text
 
 
@@ -192,7 +194,7 @@ async def test_a_running_report_counts_as_a_first_boot_too(tmp_path: Path) -> No
 
 async def test_a_first_boot_that_cannot_be_recorded_is_a_warning_and_no_failure(tmp_path: Path) -> None:
     async with serving(tmp_path) as site:
-        site.server.first_boots.path = tmp_path / "node.ign" / "first-boot.json"
+        site.keeper.failing = True
         assert (await site.ask("/ignition/node2")).status == 200
         event = await site.bus.wait_for(Kind.NOTICE)
         assert (event.level, event.machine) == (Level.WARNING, "node2")

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pxed.server import deliveries as module
+from pxed.server import firstboot
 from pxed.server.deliveries import Deliveries, Delivery
-from pxed.server.firstboot import FILE_NAME, FirstBootError, FirstBoots
+from pxed.server.firstboot import FirstBoots
+from pxed.status.records import FirstBoot
+from pxed.status.store.errors import StoreError
+from tests.server.keeper import Keeper
 
 
 def test_a_whole_file_is_a_delivery_at_once() -> None:
@@ -45,47 +46,44 @@ def test_unfinished_downloads_are_bounded(monkeypatch: pytest.MonkeyPatch) -> No
     assert pieces.add("a", 1, 2, 2, 0.0) is None, "the oldest was forgotten"
 
 
-async def test_a_first_boot_is_remembered_over_a_restart_for_its_root(tmp_path: Path) -> None:
-    boots = FirstBoots(tmp_path / "not" / "there")
-    boots.load()
+async def test_a_first_boot_is_remembered_over_a_restart_for_its_root() -> None:
+    keeper = Keeper()
+    boots = FirstBoots(keeper, {})
     assert not boots.done("node1", "LABEL=A")
     assert await boots.mark("node1", "LABEL=A")
     assert not await boots.mark("node1", "LABEL=A"), "known already"
-    again = FirstBoots(tmp_path / "not" / "there")
-    again.load()
+    again = FirstBoots(keeper, keeper.restarted().contents.first_boots)
     assert again.done("node1", "LABEL=A")
     assert not again.done("node1", "LABEL=B"), "a new root has a first boot of its own"
     assert not again.done("node1", None)
     assert not again.done("node2", "LABEL=A")
 
 
-async def test_a_forgotten_machine_has_a_first_boot_again(tmp_path: Path) -> None:
-    boots = FirstBoots(tmp_path)
+async def test_a_forgotten_machine_has_a_first_boot_again() -> None:
+    keeper = Keeper()
+    boots = FirstBoots(keeper, {})
     await boots.mark("node1", "LABEL=A")
     assert await boots.forget("node1")
     assert not await boots.forget("node1")
-    assert json.loads((tmp_path / FILE_NAME).read_text()) == {}
+    assert not boots.done("node1", "LABEL=A")
+    assert keeper.restarted().contents.first_boots == {}
 
 
-async def test_nothing_but_the_record_is_left_on_the_disk(tmp_path: Path) -> None:
-    boots = FirstBoots(tmp_path)
-    await boots.mark("node1", "LABEL=A")
-    await boots.mark("node2", "LABEL=A")
-    assert _names(tmp_path) == [FILE_NAME]
+@pytest.mark.parametrize("known", [False, True], ids=["the first root", "another root"])
+async def test_a_first_boot_that_cannot_be_kept_is_none(known: bool) -> None:
+    keeper = Keeper()
+    boots = FirstBoots(keeper, {"node1": FirstBoot("node1", "LABEL=A", 1.0)} if known else {})
+    keeper.failing = True
+    with pytest.raises(StoreError, match="the disk is full"):
+        await boots.mark("node1", "LABEL=B")
+    assert (boots.done("node1", "LABEL=A"), boots.done("node1", "LABEL=B")) == (known, False)
 
 
-@pytest.mark.parametrize("content", [b"{", b"[]", b'{"a": 1}', b"\xff"])
-def test_a_damaged_record_is_an_error_that_names_it(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / FILE_NAME).write_bytes(content)
-    with pytest.raises(FirstBootError, match=FILE_NAME):
-        FirstBoots(tmp_path).load()
-
-
-async def test_a_record_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    with pytest.raises(FirstBootError, match="cannot write"):
-        await FirstBoots(tmp_path / "file").mark("node1", "LABEL=A")
-
-
-def _names(directory: Path) -> list[str]:
-    return [path.name for path in directory.iterdir()]
+async def test_first_boots_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(firstboot, "MAX_ENTRIES", 2)
+    keeper = Keeper()
+    boots = FirstBoots(keeper, {})
+    for name in ("node1", "node2", "node3"):
+        await boots.mark(name, "LABEL=A")
+    assert [boots.done(name, "LABEL=A") for name in ("node1", "node2", "node3")] == [False, True, True]
+    assert set(keeper.restarted().contents.first_boots) == {"node2", "node3"}

@@ -174,6 +174,7 @@ def open_postgresql(url: str, data_dir: Path, *, read_only: bool) -> Store:
         except BaseException:
             connection.close()
             raise
+    legacy.put_aside(data_dir)
     return Store(backend, connection, notices)
 
 

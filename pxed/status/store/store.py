@@ -48,6 +48,7 @@ def _for_daemon(data_dir: Path) -> Store:
     except BaseException:
         backend.close()
         raise
+    legacy.put_aside(data_dir)
     return Store(backend, connection, notices)
 
 

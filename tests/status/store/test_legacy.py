@@ -20,6 +20,10 @@ def test_the_old_files_are_taken_over_at_the_first_open(place):
     assert contents.booted == {"node1": Booted("node1", "stable", "4593.2.5", "ab", "cd", 11.5)}
     assert contents.first_boots["node1"].root == "LABEL=ROOT"
     assert contents.notices == ()
+    assert sorted(path.name for path in place.data_dir.glob("*.json*")) == [
+        "booted.json.imported",
+        "first-boot.json.imported",
+    ]
 
 
 def test_they_are_not_taken_over_into_a_store_that_is_there(place):
