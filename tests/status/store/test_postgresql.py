@@ -71,6 +71,12 @@ def test_a_commit_is_on_the_disk_whatever_the_database_says(place, postgres):
     assert found == "on"
 
 
+def test_a_url_may_name_the_driver_as_sqlalchemy_does(place):
+    place.state = place.state.replace("postgresql:", "postgresql+psycopg:")
+    place.open().write([NODE])
+    assert place.again().load().standings == {"node1": NODE}
+
+
 @pytest.mark.parametrize(
     ("url", "said", "trouble"),
     [
