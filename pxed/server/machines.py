@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 
-from pxed.boot.course import Detour, Way
+from pxed.boot.course import Way
 from pxed.boot.decide import one_shot
 from pxed.events import Emit, Event, Kind, Level
 from pxed.inventory.lookup import Match
@@ -21,7 +21,7 @@ from pxed.server.alerts import Alerts, Subject
 from pxed.server.keeping import Keeper
 from pxed.server.live import Live
 from pxed.server.orders import OrderError
-from pxed.server.standings import found, heirs, summary
+from pxed.server.standings import detour_of, found, heirs, rules_of, summary
 from pxed.status import install, oneshot
 from pxed.status.install import OutdatedError, Rules, Step
 from pxed.status.records import Alert, Attempt, BootRecord, Forget, Purpose, Standing, State, Token, Write
@@ -321,19 +321,13 @@ class Machines:
         self._detour(standing)
 
     def _detour(self, standing: Standing) -> None:
-        """What DHCP does otherwise for it, if anything: most installed machines are answered as all others."""
-        name, match = standing.machine, found(self._live.snapshot.inventory, standing.machine)
-        if match is None:
-            self._live.detours.pop(name, None)
-            return
-        profile = self.profile_of(match, standing)
-        installs = profile.boot is Boot.INSTALL or standing.ordered
-        to_disk = standing.state in (State.INSTALLED, State.LOCAL) or gives_up(standing, profile)
-        disk = installs and to_disk and profile.local == "silent"
-        if disk or standing.next_profile:
-            self._live.detours[name] = Detour(disk, "" if standing.next_loaded else standing.next_profile)
+        """What DHCP does otherwise for it, if anything."""
+        match = found(self._live.snapshot.inventory, standing.machine)
+        detour = detour_of(standing, self.profile_of(match, standing)) if match is not None else None
+        if detour is not None:
+            self._live.detours[standing.machine] = detour
         else:
-            self._live.detours.pop(name, None)
+            self._live.detours.pop(standing.machine, None)
 
     def _note_attempt(self, attempt: Attempt) -> Attempt:
         known = self._attempts.setdefault(attempt.machine, {})
@@ -369,16 +363,6 @@ class Machines:
         self._awaited.discard(record.machine)
         text = f"it booted {(now - record.began) / 60:.0f} minutes ago and has not reported that it runs"
         self._alerts.alert("no-report", Subject(record.machine, record.mac, record.address), text)
-
-
-def rules_of(profile: Profile) -> Rules:
-    """How the profile has an installation tried."""
-    return Rules(profile.installation.attempts, profile.installation.deadline, profile.installation.backoff)
-
-
-def gives_up(standing: Standing, profile: Profile) -> bool:
-    """Whether a machine that could not be installed boots its disk all the same."""
-    return standing.state is State.FAILED and profile.installation.after_failure == "local"
 
 
 def _says_something(standing: Standing) -> bool:

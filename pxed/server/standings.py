@@ -5,9 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 
+from pxed.boot.course import Detour
 from pxed.inventory.lookup import Identity, Match, resolve
 from pxed.inventory.model import Inventory
 from pxed.inventory.profile import Boot, Profile
+from pxed.status.install import Rules
 from pxed.status.records import BootRecord, Standing, State
 
 
@@ -35,6 +37,25 @@ def heirs(inventory: Inventory, standings: Mapping[str, Standing]) -> Iterator[t
         for name in names - standings.keys():
             yield standing.machine, name
             break
+
+
+def rules_of(profile: Profile) -> Rules:
+    """How the profile has an installation tried."""
+    return Rules(profile.installation.attempts, profile.installation.deadline, profile.installation.backoff)
+
+
+def gives_up(standing: Standing, profile: Profile) -> bool:
+    """Whether a machine that could not be installed boots its disk all the same."""
+    return standing.state is State.FAILED and profile.installation.after_failure == "local"
+
+
+def detour_of(standing: Standing, profile: Profile) -> Detour | None:
+    """What DHCP does otherwise for a machine: most installed ones are answered as all others, and iPXE tells them."""
+    installs = profile.boot is Boot.INSTALL or standing.ordered
+    to_disk = standing.state in (State.INSTALLED, State.LOCAL) or gives_up(standing, profile)
+    disk = installs and to_disk and profile.local == "silent"
+    one_shot = "" if standing.next_loaded else standing.next_profile
+    return Detour(disk, one_shot) if disk or one_shot else None
 
 
 def summary(standing: Standing | None, profile: Profile | None, boot: BootRecord | None, now: float) -> str:

@@ -25,8 +25,9 @@ from pxed.inventory.scalars import asset_key, serial_key
 from pxed.server.access import Access
 from pxed.server.alerts import Alerts, Subject
 from pxed.server.callers import Caller
-from pxed.server.machines import Machines, gives_up, rules_of
+from pxed.server.machines import Machines
 from pxed.server.seen import Seen
+from pxed.server.standings import gives_up, rules_of
 from pxed.status import install, oneshot
 from pxed.status.install import Step
 from pxed.status.records import BootRecord, Purpose, Standing, State, Write
@@ -108,11 +109,11 @@ class Visits:
         now, guarded = time.time(), needs_secret(inventory, arrival)
         if guarded and (refusal := self._stranger(inventory, arrival, now)) is not None:
             return refusal
-        if missing and arrival.way is not Way.LOCAL:
-            return Course(arrival.way, boot="" if arrival.is_new else arrival.boot)
         course, step = self._course(arrival, now, version)
+        if missing and course.way in (Way.MEMORY, Way.INSTALL):
+            return course._replace(boot="" if arrival.is_new else arrival.boot)
         tokens = self._secrets(inventory, arrival, course)
-        record = self._record(arrival, course, now, version) if arrival.is_new else None
+        record = self._record(arrival, course, now, version)
         old = self._machines.standing(arrival.match.name)
         self._seen.take(arrival.match.name)
         if guarded or step.standing != (old or _nothing(arrival.match)):
@@ -193,9 +194,15 @@ class Visits:
         made.rows += self._access.rows(name, arrival.boot)
         return made
 
-    def _record(self, arrival: Arrival, course: Course, now: float, version: str) -> BootRecord:
+    def _record(self, arrival: Arrival, course: Course, now: float, version: str) -> BootRecord | None:
+        """The row of a boot that is new, or does something else now: it may have waited until now. None: no news."""
         profile, caller = arrival.match.profile, arrival.visitor.caller
         awaited = profile.report and course.way is Way.MEMORY
+        version = version if course.way in (Way.MEMORY, Way.INSTALL) else ""
+        if not arrival.is_new:
+            known = self._machines.boots(arrival.match.name)[0]
+            news = known.way != course.way or known.version != version
+            return replace(known, way=str(course.way), version=version) if news else None
         return BootRecord(
             arrival.boot,
             arrival.match.name,
@@ -205,7 +212,7 @@ class Visits:
             arrival.match.profile_name,
             str(course.way),
             deadline=now + profile.report_within if awaited else 0.0,
-            version=version if course.way in (Way.MEMORY, Way.INSTALL) else "",
+            version=version,
         )
 
     def _alert(self, what: str, arrival: Arrival, text: str) -> None:

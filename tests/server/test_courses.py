@@ -1,0 +1,96 @@
+"""What a boot of a machine with `boot: install` gets, over HTTP, where more than one thing is so at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from pathlib import Path
+
+import pytest
+
+from pxed.status.records import Standing, State
+from tests.server.httpsite import MAC1, Site, serving
+from tests.server.keeper import Keeper
+
+INVENTORY = """
+server: {data_dir: data, script_only: true, http: {port: PORT}}
+images:
+  other: {kernel: r/vmlinuz, initrd: [r/initrd.img]}
+  flatcar: {flatcar: {channel: stable}}
+profiles:
+  other: {image: other, boot: install, install: {backoff: 1s, attempts: 2}}
+  flatcar: {image: flatcar, boot: install, install: {disk: smallest}}
+machines:
+  node1: {mac: "52:54:00:00:00:01", profile: other}
+  node2: {mac: "52:54:00:00:00:02", profile: flatcar}
+"""
+
+
+async def script(site: Site, mac: str = MAC1, **more: str) -> str:
+    query = "".join(f"&{name}={value}" for name, value in more.items())
+    return (await site.ask(f"/boot.ipxe?mac={mac}{query}")).text
+
+
+def boot_of(text: str) -> str:
+    (boot,) = set(re.findall(r"&boot=([0-9a-f]{16})", text))
+    return boot
+
+
+async def report(site: Site, text: str, stage: str) -> int:
+    (url,) = re.findall(r"pxed\.report=http://[^/]*(\S+)", text)
+    return (await site.ask(f"{url}&stage={stage}", "POST", b"no disk", Content_Type="text/plain")).status
+
+
+async def test_an_attempt_can_begin_in_the_boot_that_waited_for_it(tmp_path: Path) -> None:
+    async with serving(tmp_path, text=INVENTORY) as site:
+        assert await report(site, await script(site), "failed") == 200
+        waiting = await script(site)
+        assert "attempt 1 failed: no disk" in waiting
+        standing = site.services.machines.standing("node1")
+        assert standing is not None
+        await _wait_until(standing.not_before)
+        second = await script(site, boot=boot_of(waiting))
+        assert "kernel --name vmlinuz" in second
+        assert boot_of(second) == boot_of(waiting), "it is the same boot"
+        assert await report(site, second, "installed") == 200
+        after = site.services.machines.standing("node1")
+        assert after is not None
+        assert (after.state, after.attempt) == (State.INSTALLED, 2)
+
+
+async def test_a_machine_that_is_held_says_why_and_asks_again_as_the_same_boot(tmp_path: Path) -> None:
+    async with serving(tmp_path, text=INVENTORY) as site:
+        assert await report(site, await script(site), "failed") == 200
+        assert "failed" in await script(site)  # a new boot during the back-off
+        standing = site.services.machines.standing("node1")
+        assert standing is not None
+        await _wait_until(standing.not_before)
+        assert await report(site, await script(site), "failed") == 200
+        held = await script(site)
+        assert "attempt 2 failed, no more are made: no disk" in held
+        assert boot_of(await script(site, boot=boot_of(held))) == boot_of(held)
+        assert [alert.what for alert in site.services.alerts.of("node1")] == ["held"]
+
+
+@pytest.mark.parametrize("state", [State.INSTALLED, State.LOCAL])
+async def test_an_installed_machine_boots_its_disk_though_its_image_is_not_mirrored(
+    tmp_path: Path, state: State
+) -> None:
+    keeper = Keeper()
+    keeper.contents.standings["node2"] = Standing("node2", ("52:54:00:00:00:02",), state, boot="b" * 16, attempt=1)
+    async with serving(tmp_path, text=INVENTORY, keeper=keeper) as site:
+        assert "sanboot" in await script(site, "52:54:00:00:00:02")
+
+
+async def test_no_attempt_begins_before_there_is_something_to_install(tmp_path: Path) -> None:
+    async with serving(tmp_path, text=INVENTORY) as site:
+        assert "not mirrored yet" in await script(site, "52:54:00:00:00:02")
+        assert site.services.machines.standing("node2") is None
+        assert not site.services.machines.attempts("node2")
+
+
+async def _wait_until(when: float) -> None:
+    """The back-off is of the clock on the wall."""
+    while time.time() < when:  # noqa: ASYNC110
+        await asyncio.sleep(0.05)
