@@ -18,6 +18,7 @@ from pxed.inventory.model import Inventory
 from pxed.inventory.profile import Boot, Profile, with_overrides
 from pxed.server.access import Access
 from pxed.server.alerts import Alerts, Subject
+from pxed.server.firstboot import FirstBoots
 from pxed.server.keeping import Keeper
 from pxed.server.live import Live
 from pxed.server.orders import OrderError
@@ -37,11 +38,14 @@ EXPIRY_SECONDS = 60.0
 class Machines:
     """The rows of the state store that say what machines do, and the orders of operators."""
 
-    def __init__(self, live: Live, keeper: Keeper, access: Access, alerts: Alerts, emit: Emit) -> None:
+    def __init__(
+        self, live: Live, keeper: Keeper, access: Access, alerts: Alerts, first_boots: FirstBoots, emit: Emit
+    ) -> None:
         self._live = live
         self._keeper = keeper
         self._access = access
         self._alerts = alerts
+        self._first_boots = first_boots
         self._emit = emit
         self._standings: dict[str, Standing] = {}
         self._attempts: dict[str, dict[str, Attempt]] = {}  # by machine and boot, oldest first
@@ -133,11 +137,16 @@ class Machines:
         return await self._obey(standing, install.order_local(standing, time.time()))
 
     async def reset(self, name: str) -> Standing:
-        """Forget its installation and orders: what the inventory says counts again. Raises OrderError."""
+        """Forget its installation, orders and first boot: what the inventory says counts again. Raises OrderError."""
         if name not in self._standings:
             self._match(name)
         standing = self._known(name)
-        return await self._obey(standing, install.order_reset(standing, time.time()), drop=True)
+        step = await self._obey(standing, install.order_reset(standing, time.time()), drop=True)
+        try:
+            await self._first_boots.forget(name)
+        except StoreError as error:
+            raise OrderError(f"it has been reset, but not the first boot of its root: {error}", 503) from None
+        return step
 
     async def next(self, name: str, profile: str) -> Standing:
         """Boot `profile` once, at its next boot; "" takes that back. Raises OrderError."""

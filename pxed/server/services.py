@@ -37,9 +37,9 @@ async def make_services(live: Live, keeper: Keeper, contents: Contents, clients:
     """All of them, with what the store had. Raises StoreError."""
     alerts = Alerts(keeper, emit, contents.alerts)
     access = Access(keeper, alerts, contents.tokens, await token_key(keeper, contents.settings))
-    machines = Machines(live, keeper, access, alerts, emit)
+    first_boots, booted = FirstBoots(keeper, contents.first_boots), LastBoots(keeper, contents.booted)
+    machines = Machines(live, keeper, access, alerts, first_boots, emit)
     machines.load(contents)
     seen = Seen(machines.to_disk)
     visits = Visits(machines, access, seen, alerts, clients.neighbour)
-    first_boots, booted = FirstBoots(keeper, contents.first_boots), LastBoots(keeper, contents.booted)
     return Services(seen, alerts, access, machines, visits, Guarded(access.derive), first_boots, booted)

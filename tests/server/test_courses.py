@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pxed.status.records import Standing, State
-from tests.server.httpsite import MAC1, Site, serving
+from tests.server.httpsite import MAC1, MAC2, Site, serving
 from tests.server.keeper import Keeper
 
 INVENTORY = """
@@ -88,6 +88,14 @@ async def test_no_attempt_begins_before_there_is_something_to_install(tmp_path: 
         assert "not mirrored yet" in await script(site, "52:54:00:00:00:02")
         assert site.services.machines.standing("node2") is None
         assert not site.services.machines.attempts("node2")
+
+
+async def test_a_reset_machine_has_its_first_boot_before_it_again(tmp_path: Path) -> None:
+    async with serving(tmp_path) as site:
+        await site.ask("/report/node2", "POST", b'{"stage": "running"}')
+        assert "flatcar.first_boot=1" not in await script(site, MAC2)
+        await site.services.machines.reset("node2")
+        assert "flatcar.first_boot=1" in await script(site, MAC2)
 
 
 async def _wait_until(when: float) -> None:
