@@ -15,7 +15,7 @@ from pxed.server.happenings import happened, printable
 from pxed.server.named import known_as
 from pxed.server.releases import Releases
 from pxed.server.replies import Asked, refuse, text_reply
-from pxed.server.visits import Arrival, Visitor, Visits, needs_secret
+from pxed.server.visits import Arrival, Visitor, Visits, is_guarded
 from pxed.status.store.errors import StoreError
 
 _IDENTITY_FIELDS = frozenset({"mac", "uuid", "serial"})
@@ -66,7 +66,7 @@ class BootPages:
         if target is not None and target.missing and not (release is not None and release.missing):
             release = target
         if not asked.is_get:
-            course = Course(Way.ANNOUNCE if needs_secret(inventory, arrival) else arrival.way)
+            course = Course(Way.ANNOUNCE if is_guarded(inventory, arrival) else arrival.way)
             return text_reply(self._page(asked, arrival, course, release).script)
         version = (target or release or Release()).version
         try:

@@ -12,6 +12,7 @@ from pathlib import Path
 KNOWN_NAMES = 32768  # MACs that a machine known by its UUID or serial number was seen with
 KNOWN_ADDRESSES = 32768  # bounds what invented requests can grow; the oldest goes first
 NEIGHBOURS = Path("/proc/net/arp")
+_COMPLETE = 0x02  # ATF_COM of linux/if_arp.h
 
 
 class Clients:
@@ -47,19 +48,19 @@ class Clients:
     def mac_of(self, address: str) -> str:
         """The MAC last seen at `address`, or ""."""
         known = self._macs.get(address)
-        return known if known is not None else self.neighbour(address, learn=True)
+        if known is None:
+            known = next(iter(self.neighbours(address)), "")
+            self.learn(address, known)
+        return known
 
-    def neighbour(self, address: str, *, learn: bool = False) -> str:
-        """The MAC that the kernel knows at `address`, or "": from /proc/net/arp, proc(5): IP address, HW type, Flags,
-        HW address, Mask, Device. What is behind a router is not there."""
+    def neighbours(self, address: str) -> tuple[str, ...]:
+        """The MACs that the kernel has at `address` now, on each of its interfaces: none for what is behind a router.
+
+        proc(5), /proc/net/arp: IP address, HW type, Flags, HW address, Mask, Device. An entry without ATF_COM is being
+        looked for, or was not found; its MAC is what was true once.
+        """
         try:
-            lines = self._neighbours.read_text().splitlines()[1:]
+            rows = [line.split() for line in self._neighbours.read_text().splitlines()[1:]]
         except OSError:
-            return ""
-        for line in lines:
-            fields = line.split()
-            if len(fields) >= 4 and fields[0] == address and fields[3] != "00:00:00:00:00:00":
-                if learn:
-                    self.learn(address, fields[3])
-                return fields[3]
-        return ""
+            return ()
+        return tuple(row[3] for row in rows if len(row) >= 4 and row[0] == address and int(row[2], 16) & _COMPLETE)

@@ -41,5 +41,5 @@ async def make_services(live: Live, keeper: Keeper, contents: Contents, clients:
     machines = Machines(live, keeper, access, alerts, first_boots, emit)
     machines.load(contents)
     seen = Seen(machines.to_disk)
-    visits = Visits(machines, access, seen, alerts, clients.neighbour)
+    visits = Visits(machines, access, seen, alerts, clients.neighbours)
     return Services(seen, alerts, access, machines, visits, Guarded(access.derive), first_boots, booted)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -77,13 +77,18 @@ class Visits:
     """Gives each boot its course."""
 
     def __init__(
-        self, machines: Machines, access: Access, seen: Seen, alerts: Alerts, neighbour: Callable[[str], str]
+        self,
+        machines: Machines,
+        access: Access,
+        seen: Seen,
+        alerts: Alerts,
+        neighbours: Callable[[str], Collection[str]],
     ) -> None:
         self._machines = machines
         self._access = access
         self._seen = seen
         self._alerts = alerts
-        self._neighbour = neighbour  # the MAC that an address has on the wire, "" when it is not known
+        self._neighbours = neighbours  # the MACs that an address has on the wire, none when they are not known
 
     def arrive(self, inventory: Inventory, visitor: Visitor) -> Arrival:
         """Which boot this is and which profile it boots. Changes nothing."""
@@ -106,7 +111,7 @@ class Visits:
     async def settle(self, inventory: Inventory, arrival: Arrival, version: str, missing: str) -> Course:
         """What the boot does, kept before it is told. `version` would be booted or installed; `missing` says why it
         cannot be. Raises StoreError."""
-        now, guarded = time.time(), needs_secret(inventory, arrival)
+        now, guarded = time.time(), is_guarded(inventory, arrival)
         if guarded and (refusal := self._stranger(inventory, arrival, now)) is not None:
             return refusal
         course, step = self._course(arrival, now, version)
@@ -138,8 +143,7 @@ class Visits:
     def _stranger(self, inventory: Inventory, arrival: Arrival, now: float) -> Course | None:
         """What a boot gets that may not have its machine's secrets; None for one that may."""
         visitor, name = arrival.visitor, arrival.match.name
-        wire = self._neighbour(visitor.caller.address)
-        if wire and visitor.identity.mac and wire != visitor.identity.mac:
+        if wire := self._other_nic(visitor):
             text = f"{visitor.caller.address} asked for the script of {name} as {visitor.identity.mac}, but is {wire}"
             self._alert("spoofed", arrival, text)
             return Course(Way.HELD, "the address that asks belongs to another NIC than the one it names", refused=True)
@@ -151,6 +155,12 @@ class Visits:
         if visitor.announced:
             self._alert("unseen", arrival, f"{visitor.caller.address} asks for the script of {name}, but {UNSEEN}")
         return self._unseen(arrival)
+
+    def _other_nic(self, visitor: Visitor) -> str:
+        """The NIC that asks, when it is neither the one that it names nor another of the machine's; else ""."""
+        wire, machine = self._neighbours(visitor.caller.address), visitor.match.machine
+        own = {visitor.identity.mac, *(machine.macs if machine is not None else ())}
+        return "" if not wire or not visitor.identity.mac or own.intersection(wire) else next(iter(wire))
 
     def _unseen(self, arrival: Arrival) -> Course:
         """What has no secret in it is told to anybody; for the rest the boot shows itself first."""
@@ -220,10 +230,10 @@ class Visits:
         self._alerts.alert(what, Subject(arrival.match.name, caller.mac, caller.address), text)
 
 
-def needs_secret(inventory: Inventory, arrival: Arrival) -> bool:
-    """Whether what this boot gets is for its machine only: then who asks must be it."""
+def is_guarded(inventory: Inventory, arrival: Arrival) -> bool:
+    """Whether who asks must be the machine: what this boot gets is for it only, or uses up an operator's order."""
     profile = arrival.match.profile
-    return any(secrets_of(profile, inventory.images.get(profile.image or ""), arrival.way))
+    return arrival.once or any(secrets_of(profile, inventory.images.get(profile.image or ""), arrival.way))
 
 
 def _nothing(match: Match) -> Standing:

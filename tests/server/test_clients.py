@@ -1,5 +1,7 @@
 """Which machine has which address."""
 
+import pytest
+
 from pxed.server import clients as clients_module
 from pxed.server.clients import Clients
 
@@ -50,3 +52,26 @@ def test_a_machine_known_by_its_uuid_is_known_by_the_mac_it_was_seen_with(tmp_pa
     assert clients.name_of("52:54:00:00:00:01") == "node1"
     clients.learn_name("52:54:00:00:00:02", "node2")
     assert clients.name_of("52:54:00:00:00:01") == ""
+
+
+NEIGHBOURS = """IP address       HW type     Flags       HW address            Mask     Device
+10.77.0.100      0x1         0x0         52:54:00:00:00:09     *        eth0
+10.77.0.100      0x1         0x2         52:54:00:00:00:01     *        eth1
+10.77.0.101      0x1         0x0         52:54:00:00:00:03     *        eth1
+10.77.0.102      0x1         0x2         52:54:00:00:00:04     *        eth0
+10.77.0.102      0x1         0x6         52:54:00:00:00:05     *        eth1
+"""
+
+
+@pytest.mark.parametrize(
+    ("address", "macs"),
+    [
+        pytest.param("10.77.0.100", ("52:54:00:00:00:01",), id="what another interface knew once is no neighbour"),
+        pytest.param("10.77.0.101", (), id="an entry that the kernel could not confirm says nothing"),
+        pytest.param("10.77.0.102", ("52:54:00:00:00:04", "52:54:00:00:00:05"), id="two networks use one address"),
+        pytest.param("10.77.0.10", (), id="an address that begins alike is another one"),
+    ],
+)
+def test_neighbours_are_what_the_kernel_knows_now(tmp_path, address, macs):
+    (tmp_path / "arp").write_text(NEIGHBOURS)
+    assert Clients(tmp_path / "arp").neighbours(address) == macs
