@@ -106,12 +106,13 @@ class MachinePages:
         standing, boots, events = self._machines.standing(name), self._machines.boots(name), self._journal.events(name)
         last = next((event for event in reversed(events) if event.kind in _STAGES), None)
         profile_name, profile = _own_profile(inventory, name, machine)
+        checked = profile.ignition_check if profile is not None else ()  # what opens a config is not told to all
         return {
             "name": name,
             "listed": machine is not None,
             "macs": list(machine.macs) if machine else [name],
-            "uuid": str(machine.uuid) if machine and machine.uuid else None,
-            "serial": machine.serial if machine else None,
+            "uuid": str(machine.uuid) if machine and machine.uuid and "uuid" not in checked else None,
+            "serial": machine.serial if machine and "serial" not in checked else None,
             "profile": profile_name,
             "summary": self._machines.stage(name),
             "install": install_view(standing, _ordered_profile(inventory, machine, standing) or profile),

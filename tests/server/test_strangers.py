@@ -62,3 +62,17 @@ async def test_who_only_asks_for_a_script_does_not_use_up_a_one_shot_boot(tmp_pa
         assert site.services.machines.standing("node2") == before
         site.services.seen.boot("node2", time.time())
         assert "images/rescue" in (await site.ask("/boot.ipxe?mac=52:54:00:00:00:03")).text
+
+
+async def test_what_ignition_check_asks_for_is_not_to_be_read_in_the_api(tmp_path: Path) -> None:
+    known = 'serial: 5XQ5DV3, uuid: "4c4c4544-0077-4000-8000-525400770001", profile'
+    text = INVENTORY.replace('"52:54:00:00:00:02"], profile', f'"52:54:00:00:00:02"], {known}')
+    async with serving(tmp_path / "open", text=text) as site:
+        assert "5XQ5DV3" in (await site.ask("/api/v1/machines")).text
+    checked = text.replace("ignition: node.ign", "ignition: node.ign, ignition_check: [serial, uuid]")
+    async with serving(tmp_path / "checked", text=checked) as site:
+        for page in ("machines", "machines/node1"):
+            answer = (await site.ask(f"/api/v1/{page}")).text
+            assert '"name": "node1"' in answer
+            assert "5XQ5DV3" not in answer
+            assert "4c4c4544" not in answer
