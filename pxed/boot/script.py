@@ -32,6 +32,7 @@ _FULL_SCREEN_EVERY = 6
 _SCRIPT_TIMEOUT = 30_000
 _FILE_TIMEOUT = 60_000
 MAX_SHOWN = 400  # characters of a reason: five lines of the screen
+_HEAD = 120  # of them from its beginning; the end of a log says most
 
 
 def entry_url(endpoint: Endpoint) -> str:
@@ -119,7 +120,7 @@ def failed_script(name: str, reason: str, endpoint: Endpoint, boot: str = "") ->
 def waiting_script(name: str, text: str, seconds: int, endpoint: Endpoint, boot: str = "") -> str:
     """Say why, wait so long, ask again."""
     return _script(
-        f"echo pxed: {_shown(name)}: {_shown(text[:MAX_SHOWN])}",
+        f"echo pxed: {_shown(name)}: {_shown(_shortened(text))}",
         f"echo pxed: asking again in {seconds} seconds; Ctrl-C gives an iPXE shell",
         f"sleep {seconds} || shell",
         "goto ask",
@@ -202,6 +203,10 @@ def _failed(what: str) -> list[str]:
         f"sleep {wait} || shell",
         *(f"iseq {wait} {now} && set pxed-wait {then} ||" for now, then in steps),
     ]
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= MAX_SHOWN else f"{text[:_HEAD]} ... {text[_HEAD - MAX_SHOWN :]}"
 
 
 def _script(*lines: str) -> str:

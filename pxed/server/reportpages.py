@@ -134,4 +134,4 @@ def _json_report(body: bytes) -> tuple[str, str]:
 def _tidy(message: str) -> str:
     """The end of it, which says most of a log, without control characters but for line ends."""
     plain = "".join(c if c.isprintable() or c == "\n" else "?" for c in redacted(message).strip()[-MAX_MESSAGE:])
-    return plain.replace("\n", " | ")
+    return " | ".join(line.strip() for line in plain.split("\n") if line.strip())

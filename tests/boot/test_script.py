@@ -91,7 +91,10 @@ def test_a_boot_that_was_not_seen_shows_itself_on_the_nic_that_it_uses_and_asks_
 
 
 def test_a_long_reason_is_cut_on_the_screen() -> None:
-    assert len(waiting_script("n", "x" * 5000, 5, ENDPOINT)) < 2000
+    script = waiting_script("n", "it failed: " + "x" * 5000 + " no disk", 5, ENDPOINT)
+    assert len(script) < 2000
+    assert "it failed: x" in script
+    assert "x no disk\n" in script
 
 
 def test_the_entry_gets_an_address_when_there_is_none() -> None:
