@@ -52,7 +52,17 @@ class Access:
 
     def rows(self, machine: str, boot: str) -> list[Token]:
         """What is known of a boot's tokens."""
-        return [self._tokens[hash_] for hash_ in self._of.get(machine, ()) if self._tokens[hash_].boot == boot]
+        return [token for token in self.of(machine) if token.boot == boot]
+
+    def of(self, machine: str) -> list[Token]:
+        """All that count of a machine."""
+        return [self._tokens[hash_] for hash_ in self._of.get(machine, ())]
+
+    def restore(self, machine: str, tokens: Iterable[Token]) -> None:
+        """Let these alone count of a machine: what was dropped or minted since could not be kept."""
+        self.drop(machine)
+        for token in tokens:
+            self._remember(token)
 
     def is_spent(self, machine: str, boot: str, purpose: Purpose) -> bool:
         """Whether a token of the boot has been used."""

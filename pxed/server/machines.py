@@ -18,6 +18,7 @@ from pxed.inventory.model import Inventory
 from pxed.inventory.profile import Boot, Profile, with_overrides
 from pxed.server.access import Access
 from pxed.server.alerts import Alerts, Subject
+from pxed.server.changes import Changes, Undo
 from pxed.server.firstboot import FirstBoots
 from pxed.server.keeping import Keeper
 from pxed.server.live import Live
@@ -52,6 +53,7 @@ class Machines:
         self._boots: dict[str, list[BootRecord]] = {}  # by machine, newest first
         self._open: set[str] = set()  # machines with an open attempt
         self._awaited: set[str] = set()  # machines whose boot is to report
+        self.changes = Changes(self._remember)
 
     def load(self, contents: Contents) -> None:
         """What the store had at the start."""
@@ -175,6 +177,10 @@ class Machines:
 
     async def report(self, match: Match, token: Token, stage: str, message: str) -> None:
         """A machine's own report. Raises OutdatedError, or StoreError: then it is to be made again."""
+        with self.changes.one(match.name):
+            await self._report(match, token, stage, message)
+
+    async def _report(self, match: Match, token: Token, stage: str, message: str) -> None:
         now, old = time.time(), self.standing(match.name)
         boots = self._boots.get(match.name, [])
         record = next((record for record in boots if record.id == token.boot), None)
@@ -242,7 +248,8 @@ class Machines:
             match = found(inventory, name)
             rules = rules_of(self.profile_of(match, standing)) if match is not None else Rules()
             try:
-                await self._change(standing, install.on_deadline(standing, now, rules))
+                with self.changes.one(name):
+                    await self._change(standing, install.on_deadline(standing, now, rules))
             except StoreError:
                 continue  # the store says so itself; it stays open until the next tick
         for name in tuple(self._awaited):
@@ -284,15 +291,16 @@ class Machines:
             )
 
     async def _obey(self, old: Standing, step: Step, *, drop: bool = False) -> Standing:
-        gone = self._access.drop(old.machine) if drop else []
         try:
-            await self._change(self._standings.get(old.machine), step, *gone)
+            with self.changes.one(old.machine):
+                gone = self._access.drop(old.machine) if drop else []
+                await self._change(self._standings.get(old.machine), step, *gone)
         except StoreError as error:
             raise OrderError(f"nothing was changed: {error}", 503) from None
         return step.standing
 
     async def _change(self, old: Standing | None, step: Step, *rows: Write) -> None:
-        """Put a step into memory and keep it; take it back if that fails. Raises StoreError."""
+        """Put a step into memory and keep it. Raises StoreError: whoever calls takes it back (Changes)."""
         new, name = step.standing, step.standing.machine
         attempts = [self._note_attempt(attempt) for attempt in step.attempts]
         kept: list[Write] = []
@@ -301,13 +309,20 @@ class Machines:
             kept.append(new if _says_something(new) else Forget(Standing, (name,)))
         if not (kept or attempts or rows):
             return
-        try:
-            await self._keeper.commit(*kept, *attempts, *rows)
-        except StoreError:
-            if kept and self._standings.get(name) in (new, None):
-                self._set(name, old)
-            raise
+        await self._keeper.commit(*kept, *attempts, *rows)
         self._say(new, step.said)
+
+    def _remember(self, name: str) -> Undo:
+        standing, boots = self._standings.get(name), list(self._boots.get(name, ()))
+        attempts, tokens = dict(self._attempts.get(name, {})), self._access.of(name)
+
+        def undo() -> None:
+            self._set(name, standing)
+            self._boots[name], self._attempts[name] = boots, attempts
+            self._await_report(name)
+            self._access.restore(name, tokens)
+
+        return undo
 
     def _say(self, standing: Standing, said: str) -> None:
         if not said:
@@ -355,8 +370,12 @@ class Machines:
             del boots[BOOTS_KEPT:]
         else:
             boots[place] = record
-        awaited = bool(boots[0].deadline) and not boots[0].reported and boots[0].way != Way.INSTALL
-        (self._awaited.add if awaited else self._awaited.discard)(record.machine)
+        self._await_report(record.machine)
+
+    def _await_report(self, name: str) -> None:
+        boot = next(iter(self._boots[name]), None)
+        awaited = boot is not None and bool(boot.deadline) and not boot.reported and boot.way != Way.INSTALL
+        (self._awaited.add if awaited else self._awaited.discard)(name)
 
     def _ended(self, record: BootRecord) -> list[Write]:
         """The boot before this one is over."""

@@ -117,21 +117,29 @@ class Visits:
         course, step = self._course(arrival, now, version)
         if missing and course.way in (Way.MEMORY, Way.INSTALL):
             return course._replace(boot="" if arrival.is_new else arrival.boot)
-        tokens = self._secrets(inventory, arrival, course)
-        record = self._record(arrival, course, now, version)
-        old = self._machines.standing(arrival.match.name)
-        self._seen.take(arrival.match.name)
-        if guarded or step.standing != (old or _nothing(arrival.match)):
-            try:
-                await self._machines.begin(old, step, record, *tokens.rows)
-            except StoreError:
-                self._seen.boot(arrival.match.name, now)
-                raise
-        elif record is not None:
-            self._machines.began_unguarded(record, *tokens.rows)
+        with self._machines.changes.one(arrival.match.name):
+            tokens = self._secrets(inventory, arrival, course)
+            record = self._record(arrival, course, now, version)
+            await self._begin(arrival, now, step, record, tokens.rows, guarded=guarded)
         tls = inventory.server.http.tls
         secure = tls is not None and tls.ca is None and bool(tokens.token)
         return course._replace(boot=arrival.boot, token=tokens.token, report=tokens.report, secure=secure)
+
+    async def _begin(
+        self, arrival: Arrival, now: float, step: Step, record: BootRecord | None, rows: list[Write], *, guarded: bool
+    ) -> None:
+        name = arrival.match.name
+        old, seen = self._machines.standing(name), self._seen.has_begun(name, now)
+        self._seen.take(name)
+        if guarded or step.standing != (old or _nothing(arrival.match)):
+            try:
+                await self._machines.begin(old, step, record, *rows)
+            except StoreError:
+                if seen:
+                    self._seen.boot(name, now)
+                raise
+        elif record is not None:
+            self._machines.began_unguarded(record, *rows)
 
     def _continues(self, visitor: Visitor) -> bool:
         """Whether iPXE asks again and says which boot it is. A boot whose config was fetched is past iPXE."""
