@@ -193,11 +193,7 @@ async def test_a_config_that_is_fetched_again_after_a_break_carries_the_same_tok
     async with installing(tmp_path) as site:
         one, script = await booted(site, "reporting")
         before = hashes(site)
-        reader, writer = await asyncio.open_connection("127.0.0.1", site.port, local_addr=(one.address, 0))
-        writer.write(f"GET /ignition/reporting?token={script.token()} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
-        await reader.readexactly(10)
-        writer.transport.abort()
-        await until(lambda: bool(site.bus.of(Kind.IGNITION)))
+        (await one.opened(f"/ignition/reporting?token={script.token()}")).close()
         minted = hashes(site) - before
         answer = await one.again(script.token())
         assert (answer.status, len(minted), hashes(site) - before) == (200, 1, minted)
