@@ -1,4 +1,4 @@
-"""Takes secrets out of what pxed writes: tokens in URLs and queries, and what an Authorization header gives.
+"""Takes secrets out of what pxed writes: tokens, in URLs and queries or alone, and what an Authorization header gives.
 
 What comes from a request may end up in an event, an error's text or a traceback. Here is the one place that knows what
 of it nobody may read; the bus and the log pass everything through it.
@@ -18,11 +18,14 @@ _SECRET = re.compile(
     r"(token(?:=|%3d|[\"']\s*:\s*[\"']?)|authorization[\"']?\s*[:=,]\s*b?[\"']?(?:\w+\s+)?|bearer\s+)[^\s&\"'<>,;)]+",
     re.IGNORECASE,
 )
+# A token wherever else it comes, as with `token` percent-encoded or cut off: 256 bits in base64url. A name of that
+# length is hidden too; pxed says whose event it is in a field of its own.
+_TOKEN = re.compile(r"(?<![\w-])[\w-]{43}(?![\w-])", re.ASCII)
 
 
 def redacted(text: str) -> str:
     """The text without secrets."""
-    return _SECRET.sub(rf"\g<1>{HIDDEN}", text)
+    return _TOKEN.sub(HIDDEN, _SECRET.sub(rf"\g<1>{HIDDEN}", text))
 
 
 def clean(event: Event) -> Event:
@@ -35,7 +38,7 @@ def clean(event: Event) -> Event:
 
 def _clean_data(data: Mapping[str, Value]) -> Mapping[str, Value]:
     for value in data.values():
-        if isinstance(value, str) and _SECRET.search(value):
+        if isinstance(value, str) and (_SECRET.search(value) or _TOKEN.search(value)):
             return {key: redacted(one) if isinstance(one, str) else one for key, one in data.items()}
     return data
 
