@@ -30,12 +30,20 @@ async def deliver(asked: Asked, response: web.Response) -> bool:
     mine = transport.get_extra_info("socket") if transport is not None else None
     if transport is None or mine is None or mine.fileno() < 0:
         raise ConnectionResetError("the client left before it was answered")
-    transport.set_write_buffer_limits(high=0)  # writing then ends when the kernel has all of it
+    write_through(transport)
     # A descriptor of our own: the peer may close the connection as soon as it has everything.
     with socket.socket(fileno=os.dup(mine.fileno())) as sock:
         await response.prepare(asked.request)
         await response.write_eof()
         return await _acknowledged(sock) and await _not_reset(sock)
+
+
+def write_through(transport: asyncio.Transport) -> None:
+    """Let writing end when all of it has left the transport, and not before."""
+    # asyncio's TLS pauses a writer whose buffer has `high` bytes, not more than that: with 0 it pauses, after every
+    # other write, one whose bytes have all gone, until the peer says something (sslproto.py, _control_app_writing).
+    secure = transport.get_extra_info("sslcontext") is not None
+    transport.set_write_buffer_limits(high=1 if secure else 0, low=0)
 
 
 async def _acknowledged(sock: socket.socket) -> bool:

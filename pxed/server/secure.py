@@ -19,7 +19,10 @@ from pxed.server.certificate import Tls
 
 HANDSHAKE_SECONDS = 10.0  # Ignition gives up after as long (its TLSHandshakeTimeout)
 GOODBYE_SECONDS = 2.0  # for the peer's close_notify
-MAX_HANDSHAKES = 512  # under way at one time; further ones wait in the backlog
+# Under way at one time; the oldest goes for the next. A machine needs some milliseconds, and who connects and says
+# nothing, to keep it out, has to do so this often in that time.
+MAX_HANDSHAKES = 512
+BURST = 16  # connections accepted in one turn of the loop, so that DHCP is answered in between
 BREATH_SECONDS = 1.0  # after an accept that failed for want of descriptors or memory, as asyncio's own servers
 _EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 # A client that does not trust the certificate says so with one of these (RFC 8446 6.2).
@@ -49,8 +52,7 @@ class SecureListener:
         self._factory = factory
         self._tls = tls
         self._emit = emit
-        self._room = asyncio.Semaphore(MAX_HANDSHAKES)
-        self._handshakes: set[asyncio.Task[None]] = set()
+        self._handshakes: dict[asyncio.Task[None], None] = {}  # the oldest first
         sock.setblocking(False)
         self._accepting = asyncio.create_task(self._accept(), name="https")
 
@@ -61,22 +63,29 @@ class SecureListener:
         self._sock.close()
 
     async def _accept(self) -> None:
-        loop = asyncio.get_running_loop()
+        loop, accepted = asyncio.get_running_loop(), 0
         while True:
-            await self._room.acquire()
             try:
                 sock, peer = await loop.sock_accept(self._sock)
             except OSError as error:
-                self._room.release()
                 await asyncio.sleep(BREATH_SECONDS if error.errno in _EXHAUSTED else 0)
                 continue
-            task = asyncio.create_task(self._shake_hands(sock, str(peer[0])))
-            self._handshakes.add(task)
-            task.add_done_callback(functools.partial(self._done, sock))
+            self._begin(sock, str(peer[0]))
+            accepted += 1
+            if accepted % BURST == 0:
+                await asyncio.sleep(0)  # sock_accept does not wait while there is one to accept
+
+    def _begin(self, sock: socket.socket, address: str) -> None:
+        if len(self._handshakes) >= MAX_HANDSHAKES:
+            oldest = next(iter(self._handshakes))
+            del self._handshakes[oldest]
+            oldest.cancel()
+        task = asyncio.create_task(self._shake_hands(sock, address))
+        self._handshakes[task] = None
+        task.add_done_callback(functools.partial(self._done, sock))
 
     def _done(self, sock: socket.socket, task: asyncio.Task[None]) -> None:
-        self._handshakes.discard(task)
-        self._room.release()
+        self._handshakes.pop(task, None)
         if task.cancelled():
             sock.close()
 
@@ -91,9 +100,13 @@ class SecureListener:
             )
         except OSError as error:  # ssl.SSLError too; the transport has closed the socket
             self._emit(broken(address, error))
+        except asyncio.CancelledError as pushed_out:
+            if self._sock.fileno() >= 0:  # else the listener was closed
+                self._emit(broken(address, pushed_out))
+            raise
 
 
-def broken(address: str, error: Exception) -> Event:
+def broken(address: str, error: BaseException) -> Event:
     """A connection that did not come to an HTTP request for reasons of TLS."""
     reason = getattr(error, "reason", None) or ""
     if distrust := _DISTRUST.get(reason):
@@ -104,7 +117,9 @@ def broken(address: str, error: Exception) -> Event:
     return Event(Kind.UNDECODABLE, time.time(), text=text, level=level, data=figures)
 
 
-def _why(error: Exception, reason: str) -> str:
+def _why(error: BaseException, reason: str) -> str:
+    if isinstance(error, asyncio.CancelledError):
+        return f"{MAX_HANDSHAKES} others began theirs before it had shaken hands"
     if isinstance(error, ssl.SSLError) and reason:
         return reason.replace("_", " ").lower()[:80]
     if isinstance(error, ConnectionAbortedError | TimeoutError):
