@@ -68,7 +68,7 @@ def on_boot(standing: Standing, boot: str, now: float, rules: Rules, version: st
         return _told(_failed(standing, _came_back(standing), now, rules), now)
     if is_open(standing):
         return Turn(Way.INSTALL, Step(standing))
-    if standing.state is State.FAILED or now < standing.not_before:
+    if standing.state is State.FAILED or 0.0 < standing.not_before - now <= MAX_BACKOFF:  # else the clock was set back
         return _told(Step(standing), now)
     return Turn(Way.INSTALL, _begun(standing, boot, now, rules, version))
 
@@ -162,6 +162,8 @@ def _installed(standing: Standing, now: float) -> Step:
 
 
 def _after_success(standing: Standing, stage: str, now: float) -> Step:
+    if standing.ordered and stage in ("installing", "failed"):
+        raise OutdatedError("an operator wants this machine to boot its disk")
     if stage == "failed":
         raise OutdatedError("this installation was reported as complete")
     if stage == "running" and standing.state is State.INSTALLED:

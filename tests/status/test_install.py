@@ -178,6 +178,18 @@ def test_a_machine_that_is_told_to_boot_its_disk_does_so_at_once():
     assert on_boot(install.order_local(standing, 30).standing, "b2", 40, RULES).way is Way.LOCAL
 
 
+@pytest.mark.parametrize("stage", ["installing", "failed"])
+def test_an_installer_learns_that_its_machine_is_to_boot_the_disk_before_it_writes(stage):
+    standing, _ = story(*INSTALLED[:2])
+    with pytest.raises(OutdatedError, match="an operator wants this machine to boot its disk"):
+        on_report(install.order_local(standing, 30).standing, "b1", stage, "", 40, RULES)
+
+
+def test_a_clock_that_was_set_back_does_not_keep_a_machine_waiting():
+    standing, _ = story(*FAILED_ONCE)
+    assert on_boot(replace(standing, not_before=1e9), "b2", 40, RULES).way is Way.INSTALL
+
+
 def test_every_ended_attempt_says_how():
     standing, rows = NEW, []
     for number in range(3):
