@@ -193,8 +193,10 @@ class Machines:
             raise OutdatedError("this report belongs to an earlier boot; another one has begun since")
         elif old is not None and old.next_boot == token.boot:
             step = Step(oneshot.on_loaded(old))
+        if token.purpose is Purpose.RESIDENT:  # of the installed system: it runs from the disk
+            record = boots[0] if boots and boots[0].way == Way.LOCAL else None
         rows: tuple[Write, ...] = ()
-        if record is not None and token.purpose is not Purpose.RESIDENT:
+        if record is not None:
             told = replace(record, reported=stage, reported_at=now, message=message)
             self._note_boot(told)
             rows = (told,)
@@ -242,8 +244,8 @@ class Machines:
         """Attempts and boots whose deadline has passed."""
         inventory = self._live.snapshot.inventory
         for name in tuple(self._open):
-            standing = self._standings[name]
-            if now < standing.deadline:
+            standing = self._standings.get(name)
+            if standing is None or now < standing.deadline:  # an order may have come while another one was kept
                 continue
             match = found(inventory, name)
             rules = rules_of(self.profile_of(match, standing)) if match is not None else Rules()

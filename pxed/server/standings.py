@@ -73,6 +73,8 @@ def summary(standing: Standing | None, profile: Profile | None, boot: BootRecord
 def _installation(standing: Standing, profile: Profile | None, now: float) -> str:
     attempts = profile.installation.attempts if profile is not None else standing.attempt
     attempt, since = f"attempt {standing.attempt} of {attempts}", _clock(standing.since)
+    if profile is not None and gives_up(standing, profile):
+        return f"boots its disk since {since}: attempt {standing.attempt} failed: {standing.reason}"
     if standing.state is State.FAILED:
         return f"held since {since}: attempt {standing.attempt} failed, no more are made: {standing.reason}"
     if standing.state is State.INSTALLING:

@@ -215,7 +215,7 @@ class Visits:
     def _record(self, arrival: Arrival, course: Course, now: float, version: str) -> BootRecord | None:
         """The row of a boot that is new, or does something else now: it may have waited until now. None: no news."""
         profile, caller = arrival.match.profile, arrival.visitor.caller
-        awaited = profile.report and course.way is Way.MEMORY
+        awaited = profile.report and (course.way is Way.MEMORY or self._runs_from_disk(arrival, course))
         version = version if course.way in (Way.MEMORY, Way.INSTALL) else ""
         if not arrival.is_new:
             known = self._machines.boots(arrival.match.name)[0]
@@ -232,6 +232,11 @@ class Visits:
             deadline=now + profile.report_within if awaited else 0.0,
             version=version,
         )
+
+    def _runs_from_disk(self, arrival: Arrival, course: Course) -> bool:
+        """Whether this boot is of a system that pxed installed, and told how to report."""
+        rows = self._access.rows(arrival.match.name, arrival.standing.boot)
+        return course.way is Way.LOCAL and any(row.purpose is Purpose.RESIDENT for row in rows)
 
     def _alert(self, what: str, arrival: Arrival, text: str) -> None:
         caller = arrival.visitor.caller

@@ -1,0 +1,78 @@
+"""What is said of machines that boot their disks: whether the installed system reports, and why they do."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+
+from pxed.server.orders import OrderError
+from pxed.status.records import Write
+from tests.server.booting import SYSTEM_FILE, files_of, report_url_of
+from tests.server.httpsite import Site
+from tests.server.installsite import booted, installing, said
+from tests.server.keeper import Keeper
+
+
+async def installed(site: Site) -> str:
+    """The machine flat, installed; where its system reports."""
+    one, script = await booted(site, "flat")
+    config = (await one.config(script.token())).body
+    system = files_of(config)[SYSTEM_FILE].decode()
+    resident = report_url_of((await one.ask(system)).body)
+    assert (await one.report(report_url_of(config), "installed")).status == 200
+    return resident
+
+
+async def test_a_boot_from_the_disk_is_shown_with_the_report_of_its_system(tmp_path: Path) -> None:
+    async with installing(tmp_path) as site:
+        resident = await installed(site)
+        one, _ = await booted(site, "flat")
+        assert site.services.machines.boots("flat")[0].deadline > time.time()
+        assert (await one.report(resident, "running", "Linux")).status == 200
+        newest, before = site.services.machines.boots("flat")
+        assert (newest.way, newest.reported, newest.message) == ("local", "running", "Linux")
+        assert (before.way, before.reported) == ("install", "installed")
+
+
+async def test_an_installed_system_that_does_not_report_is_shown_as_such(tmp_path: Path) -> None:
+    async with installing(tmp_path) as site:
+        await installed(site)
+        await booted(site, "flat")
+        await site.services.machines.tick(site.services.machines.boots("flat")[0].deadline)
+        assert said(site) == "no-report"
+
+
+async def test_no_report_is_awaited_of_a_disk_that_pxed_did_not_write(tmp_path: Path) -> None:
+    async with installing(tmp_path) as site:
+        await site.services.machines.local("flat")
+        await booted(site, "flat")
+        assert [boot.deadline for boot in site.services.machines.boots("flat")] == [0.0]
+
+
+async def test_a_machine_that_boots_its_disk_after_failures_is_not_said_to_be_held(tmp_path: Path) -> None:
+    async with installing(tmp_path) as site:
+        one, script = await booted(site, "giving")
+        assert (await one.report(one.report_url(script.token("report")), "failed", "no disk")).status == 200
+        stage = site.services.machines.stage("giving")
+        assert stage.startswith("boots its disk since ")
+        assert stage.endswith("attempt 1 failed: no disk")
+
+
+class Slow(Keeper):
+    """Lets others go on while it writes."""
+
+    async def commit(self, *writes: Write) -> None:
+        await asyncio.sleep(0)
+        await super().commit(*writes)
+
+
+async def test_deadlines_are_noticed_though_an_order_comes_in_between(tmp_path: Path) -> None:
+    async with installing(tmp_path, keeper=Slow()) as site:
+        machines = site.services.machines
+        for name in ("kick", "silent"):
+            await booted(site, name)
+        orders = (machines.reset(name) for name in ("kick", "silent"))
+        ended, *results = await asyncio.gather(machines.tick(time.time() + 1e6), *orders, return_exceptions=True)
+        assert ended is None
+        assert sum(isinstance(result, OrderError) for result in results) == 1, "the one whose attempt has just failed"
