@@ -58,11 +58,11 @@ class Access:
         """All that count of a machine."""
         return [self._tokens[hash_] for hash_ in self._of.get(machine, ())]
 
-    def restore(self, machine: str, tokens: Iterable[Token]) -> None:
-        """Let these alone count of a machine: what was dropped or minted since could not be kept."""
-        self.drop(machine)
-        for token in tokens:
-            self._remember(token)
+    def restore(self, known: Iterable[Token]) -> None:
+        """Let these count again: their end could not be kept. Nobody has those that were minted since."""
+        for token in known:
+            if token.hash not in self._tokens:
+                self._remember(token)
 
     def is_spent(self, machine: str, boot: str, purpose: Purpose) -> bool:
         """Whether a token of the boot has been used."""
@@ -83,7 +83,11 @@ class Access:
 
     def check(self, raw: str, machine: str, purposes: frozenset[Purpose], caller: Caller) -> Token:
         """The row of a token that opens one of `purposes`. Raises HttpRefusalError, and an alert."""
-        row = self._tokens.get(tokens.hashed(raw)) if len(raw) <= tokens.LENGTH else None
+        hash_ = tokens.hashed(raw) if len(raw) <= tokens.LENGTH else ""
+        return self._judged(hash_, machine, purposes, caller)
+
+    def _judged(self, hash_: str, machine: str, purposes: frozenset[Purpose], caller: Caller) -> Token:
+        row = self._tokens.get(hash_)
         busy = row is not None and row.once and row.hash in self._busy
         verdict = tokens.judged(row, machine, purposes, caller.address, time.time(), busy=busy)
         if isinstance(verdict, Denied):
@@ -98,9 +102,11 @@ class Access:
             self._alerts.alert(denied.what, Subject(machine, caller.mac, caller.address), text)
         refuse(denied.status, f"Not for this token: {denied.sentence}.", _RETRY if denied.status == 503 else {})
 
-    async def begin(self, token: Token, address: str, *others: Token) -> None:
-        """An answer to a token begins; `others` are in it. Durable when it returns. Raises HttpRefusalError (503)."""
-        row = tokens.serving(token, address)
+    async def begin(self, token: Token, caller: Caller, *others: Token) -> None:
+        """An answer to a token begins; `others` are in it. Durable when it returns. Raises HttpRefusalError: 503, or
+        as check() does, for others may have shown the token while the answer was made."""
+        token = self._judged(token.hash, token.machine, frozenset({token.purpose}), caller)
+        row = tokens.serving(token, caller.address)
         if token.once:
             self._busy.add(token.hash)
         new = [other for other in others if self._tokens.get(other.hash, _NONE).state is not Spent.SPENT]
@@ -111,7 +117,8 @@ class Access:
             await self._keeper.commit(row, *new)
         except StoreError as error:
             for one, old in zip((row, *new), before, strict=True):
-                self._remember(old) if old is not None else self._forget(one.hash)
+                if self._tokens.get(one.hash) is one:  # else another boot has begun, which ends them
+                    self._remember(old) if old is not None else self._forget(one.hash)
             self._busy.discard(token.hash)
             refuse(503, f"The state cannot be kept now: {error}", {"Retry-After": "5"})
         except BaseException:

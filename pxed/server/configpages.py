@@ -148,7 +148,7 @@ class ConfigPages:
         what: str,
     ) -> None:
         """Send what a token opens: it is used up when all of it has arrived."""
-        await self._access.begin(token, caller.address, *tokens)
+        await self._access.begin(token, caller, *tokens)
         whole = False
         try:
             whole = await self._deliver(asked, caller, match, response, what)

@@ -322,7 +322,7 @@ class Machines:
             self._set(name, standing)
             self._boots[name], self._attempts[name] = boots, attempts
             self._await_report(name)
-            self._access.restore(name, tokens)
+            self._access.restore(tokens)
 
         return undo
 

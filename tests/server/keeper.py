@@ -27,7 +27,8 @@ class Keeper:
     def restarted(self) -> Keeper:
         """What the next daemon finds; without history."""
         after = Keeper()
-        contents = after.contents
+        before, contents = self.contents, after.contents
+        found = (before.standings, before.tokens, before.booted, before.first_boots, before.settings)
         kept = {
             Standing: contents.standings,
             Token: contents.tokens,
@@ -35,6 +36,8 @@ class Keeper:
             FirstBoot: contents.first_boots,
             Setting: contents.settings,
         }
+        for rows, known in zip(kept.values(), found, strict=True):
+            rows.update(known)
         for write in self.writes:
             kind, key = key_of(write)
             if isinstance(write, Forget):
