@@ -19,6 +19,7 @@ from pxed.ignition.installer import Job
 from pxed.inventory.lookup import Identity, Match
 from pxed.inventory.model import Boot, Install
 from pxed.inventory.targets import Target, target_of
+from pxed.server.guarded import ca_of
 from pxed.server.live import Snapshot
 
 TOKEN = "TOKEN"  # noqa: S105  # stands for a secret
@@ -41,7 +42,9 @@ def course_of(snapshot: Snapshot, match: Match) -> Course:
     """What a boot does of a machine of which nothing else is known than the inventory: the first one."""
     way = WAY[match.profile.boot]
     shows = secrets_of(match.profile, snapshot.inventory.images.get(match.profile.image or ""), way)
-    return Course(way, token=TOKEN if shows.config or shows.archive else "", report=TOKEN if shows.report else "")
+    token, tls = TOKEN if shows.config or shows.archive else "", snapshot.inventory.server.http.tls
+    secure = tls is not None and tls.ca is None and bool(token)
+    return Course(way, token=token, report=TOKEN if shows.report else "", secure=secure)
 
 
 def booted(snapshot: Snapshot, match: Match, identity: Identity, endpoint: Endpoint) -> Config:
@@ -52,7 +55,9 @@ def booted(snapshot: Snapshot, match: Match, identity: Identity, endpoint: Endpo
     else:
         own = None
     job = _job(snapshot, match, identity, endpoint, target) if target is not None else None
-    return live_config(own, match.profile, report_url(match, endpoint, identity, TOKEN), job)
+    return live_config(
+        own, match.profile, _report_url(match, endpoint, identity), job, ca_of(snapshot.inventory.server)
+    )
 
 
 def installed(snapshot: Snapshot, match: Match, identity: Identity, endpoint: Endpoint) -> Config:
@@ -62,7 +67,7 @@ def installed(snapshot: Snapshot, match: Match, identity: Identity, endpoint: En
     own = snapshot.configs.system(match, identity, endpoint)
     if own is None and not match.profile.report:
         raise IgnitionError(f"profile {match.profile_name} installs a system without an Ignition config")
-    return system_config(own, match.profile, report_url(match, endpoint, identity, TOKEN))
+    return system_config(own, match.profile, _report_url(match, endpoint, identity), ca_of(snapshot.inventory.server))
 
 
 def summary(snapshot: Snapshot, match: Match, target: Target | None) -> tuple[str, str]:
@@ -105,7 +110,12 @@ def _job(snapshot: Snapshot, match: Match, identity: Identity, endpoint: Endpoin
         target,
         version_to_install(snapshot, match, target) or target.flatcar.version,
         endpoint,
-        report_url=report_url(match, endpoint, identity, TOKEN),
-        config_url=ignition_url(match, endpoint, identity, TOKEN),
+        report_url=_report_url(match, endpoint, identity),
+        config_url=ignition_url(match, endpoint, identity, TOKEN, made=True, secure=True),
         key=key_bytes(snapshot.inventory.server.mirror),
+        ca=ca_of(snapshot.inventory.server),
     )
+
+
+def _report_url(match: Match, endpoint: Endpoint, identity: Identity) -> str:
+    return report_url(match, endpoint, identity, TOKEN, secure=True)

@@ -64,7 +64,7 @@ class Guarded:
         try:
             if token.purpose is Purpose.SYSTEM:
                 return self._system(asking, raw, token)
-            ca = _ca(asking.inventory.server)
+            ca = ca_of(asking.inventory.server)
             if token.purpose is Purpose.CONFIG and ca and not secure:
                 return self._stub(asking, raw, token, ca)
             return self._live(asking, raw, token)
@@ -90,7 +90,7 @@ class Guarded:
         secret, row = self._derive(raw, token, Purpose.REPORT, REPORT_SECONDS, False)
         url = report_url(match, asking.endpoint, asking.identity, secret, secure=True)
         if not _installs(asking):
-            return Made(live_config(own, profile, url, None, _ca(server)), (row,))
+            return Made(live_config(own, profile, url, None, ca_of(server)), (row,))
         job, system = self._job(asking, raw, token, url)
         return Made(live_config(own, profile, url, job, job.ca), (row, system))
 
@@ -109,7 +109,7 @@ class Guarded:
             report_url=url,
             config_url=ignition_url(match, asking.endpoint, asking.identity, secret, made=True, secure=True),
             key=key_bytes(server.mirror),
-            ca=_ca(server),
+            ca=ca_of(server),
         )
         return job, row
 
@@ -120,7 +120,7 @@ class Guarded:
             return Made(own) if own is not None else self._none(match)
         secret, row = self._derive(raw, token, Purpose.RESIDENT, RESIDENT_SECONDS, False)
         url = report_url(match, asking.endpoint, asking.identity, secret, secure=True)
-        return Made(system_config(own, profile, url, _ca(asking.inventory.server)), (row,))
+        return Made(system_config(own, profile, url, ca_of(asking.inventory.server)), (row,))
 
     def _stub(self, asking: Asking, raw: str, token: Token, ca: bytes) -> Made:
         """The config that carries the CA and names the real one, by HTTPS and by its digest."""
@@ -141,7 +141,7 @@ def _installs(asking: Asking) -> bool:
     return image is not None and made_installer(image, asking.way == Way.INSTALL)
 
 
-def _ca(server: Server) -> bytes:
+def ca_of(server: Server) -> bytes:
     """The CA that machines are told to trust; b"" without one. Raises IgnitionError."""
     path: Path | None = server.http.tls.ca if server.http.tls is not None else None
     if path is None:

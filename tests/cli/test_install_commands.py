@@ -15,6 +15,7 @@ from pxed.boot.course import Course, Way
 from pxed.cli.installation import TOKEN, course_of, summary, target_for, words
 from pxed.inventory.lookup import Identity, Match, resolve
 from pxed.server.load import load_snapshot
+from tests.server.certificates import authority, signed
 from tests.server.mirrored import NEW, OLD, publish
 
 PXED = Path(sys.executable).with_name("pxed")
@@ -176,3 +177,24 @@ def told(home: Path, number: int) -> tuple[str, str]:
 @pytest.mark.parametrize(("seconds", "text"), [(30, "30s"), (90, "90s"), (1800, "30m"), (7200, "2h"), (86400, "1d")])
 def test_times_are_shown_as_they_are_written(seconds: int, text: str) -> None:
     assert words(seconds) == text
+
+
+@pytest.mark.parametrize("private", [True, False], ids=["with a CA of its own", "with a public CA"])
+def test_over_https_what_is_rendered_has_the_urls_and_the_ca_that_the_machine_gets(
+    tmp_path: Path, private: bool
+) -> None:
+    ca = authority(tmp_path)
+    signed(ca, tmp_path, names="IP:10.0.0.2")
+    tls = f"tls: {{certificate: pxed.pem, key: pxed.key{', ca: ca.pem' if private else ''}}}"
+    (tmp_path / "pxed.yaml").write_text(INVENTORY.replace("data_dir: data", f"data_dir: data, http: {{{tls}}}"))
+    for name in ("live", "system"):
+        (tmp_path / f"{name}.bu").write_text("variant: flatcar\nversion: 1.0.0\n")
+    publish(tmp_path, OLD, NEW)
+    installer, system = (files(pxed(tmp_path, "render", "node2", what)[1]) for what in ("ignition", "system"))
+    urls = installer["report-url"], installer["config-url"], system["report-url"]
+    assert [url.partition("10.0.0.2")[0].rpartition(",")[2] for url in urls] == ["https://"] * 3
+    assert ("ca.pem" in installer, "ca.pem" in system) == (private, private)
+    line = pxed(tmp_path, "render", "node2", "cmdline")[1]
+    assert ("ignition.config.url=https://10.0.0.2:8443/" in line) is not private, (
+        "a private CA comes with a stub by HTTP"
+    )
