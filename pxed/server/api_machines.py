@@ -15,9 +15,7 @@ from typing import Any, TypeVar
 from aiohttp import web
 
 from pxed.events import Emit, Kind
-from pxed.inventory.lookup import Identity, Match, resolve
 from pxed.inventory.model import Inventory, Machine
-from pxed.inventory.profile import Profile, with_overrides
 from pxed.server.api import Journal
 from pxed.server.auth import Auth
 from pxed.server.bodies import read_body
@@ -27,6 +25,7 @@ from pxed.server.happenings import happened
 from pxed.server.orders import Machines, OrderError
 from pxed.server.replies import Asked, json_bytes, json_reply, refuse
 from pxed.server.routes import Route
+from pxed.server.standings import found, ordered
 from pxed.server.views import alert_view, attempt_view, boot_view, install_view, next_view
 from pxed.status.records import Standing
 
@@ -105,7 +104,9 @@ class MachinePages:
         machine = inventory.machines.get(name)
         standing, boots, events = self._machines.standing(name), self._machines.boots(name), self._journal.events(name)
         last = next((event for event in reversed(events) if event.kind in _STAGES), None)
-        profile_name, profile = _own_profile(inventory, name, machine)
+        match = found(inventory, name)
+        profile = match.profile if match is not None else None
+        installed_with = ordered(inventory, match, standing).profile if match is not None else None
         checked = profile.ignition_check if profile is not None else ()  # what opens a config is not told to all
         return {
             "name": name,
@@ -113,9 +114,9 @@ class MachinePages:
             "macs": list(machine.macs) if machine else [name],
             "uuid": str(machine.uuid) if machine and machine.uuid and "uuid" not in checked else None,
             "serial": machine.serial if machine and "serial" not in checked else None,
-            "profile": profile_name,
+            "profile": match.profile_name if match is not None else None,
             "summary": self._machines.stage(name),
-            "install": install_view(standing, _ordered_profile(inventory, machine, standing) or profile),
+            "install": install_view(standing, installed_with),
             "next": next_view(standing),
             "boot": boot_view(boots[0], now) if boots else None,
             "last": as_dict(last) if last else None,
@@ -129,25 +130,6 @@ async def _listed(what: str, rows: Iterable[_Row], view: Callable[[_Row], dict[s
         if count % _SLICE == 0:
             await asyncio.sleep(0)  # datagrams are answered in between
     return json_bytes(f'{{"{what}": [{", ".join(pieces)}]}}\n'.encode())
-
-
-def _own_profile(inventory: Inventory, name: str, machine: Machine | None) -> tuple[str | None, Profile | None]:
-    """The profile that the inventory gives it, as far as its identity without a request tells."""
-    if machine is not None and machine.profile is not None:
-        return machine.profile_name, machine.profile
-    if machine is None:
-        identity = Identity(mac=name)
-    else:
-        uuid = machine.uuid.bytes if machine.uuid else None
-        identity = Identity(next(iter(machine.macs), ""), uuid, machine.serial)
-    match = resolve(inventory, identity)
-    return (match.profile_name, match.profile) if isinstance(match, Match) else (None, None)
-
-
-def _ordered_profile(inventory: Inventory, machine: Machine | None, standing: Standing | None) -> Profile | None:
-    """The profile that an operator named for the installation, with the machine's own fields."""
-    profile = inventory.profiles.get(standing.profile) if standing is not None and standing.profile else None
-    return with_overrides(profile, machine.overrides) if profile is not None and machine is not None else profile
 
 
 def _named(asked: Asked, text: str) -> tuple[str, Machine | None]:

@@ -61,7 +61,7 @@ class Auth:
         expected = self._expected(asked.snapshot.inventory.server)
         given = _bearer(asked.request.headers.get("Authorization", ""))
         if not given:
-            sentence = "This changes something and needs the API's token: Authorization: Bearer TOKEN"
+            sentence = "This changes something and needs the API's token, in a header as RFC 6750 has it"
             refuse(401, sentence, {"WWW-Authenticate": _CHALLENGE})
         address, now = asked.caller.address, time.monotonic()
         wait = self._guesses.wait(address, now)

@@ -15,7 +15,7 @@ from pxed.boot.decide import one_shot
 from pxed.events import Emit, Event, Kind, Level
 from pxed.inventory.lookup import Match
 from pxed.inventory.model import Inventory
-from pxed.inventory.profile import Boot, Profile, with_overrides
+from pxed.inventory.profile import Boot, Profile
 from pxed.server.access import Access
 from pxed.server.alerts import Alerts, Subject
 from pxed.server.changes import Changes, Undo
@@ -23,7 +23,7 @@ from pxed.server.firstboot import FirstBoots
 from pxed.server.keeping import Keeper
 from pxed.server.live import Live
 from pxed.server.orders import OrderError
-from pxed.server.standings import detour_of, found, heirs, rules_of, summary
+from pxed.server.standings import detour_of, found, heirs, ordered, rules_of, summary
 from pxed.status import install, oneshot
 from pxed.status.install import OutdatedError, Rules, Step
 from pxed.status.records import Alert, Attempt, BootRecord, Forget, Purpose, Standing, State, Token, Write
@@ -99,12 +99,7 @@ class Machines:
 
     def ordered(self, match: Match, standing: Standing | None) -> Match:
         """The match with the profile that an operator named for its installation."""
-        name = standing.profile if standing is not None and standing.state is not None else ""
-        profile = self._live.snapshot.inventory.profiles.get(name)
-        if profile is None:
-            return match
-        overrides = match.machine.overrides if match.machine else {}
-        return match._replace(profile_name=name, profile=with_overrides(profile, overrides))
+        return ordered(self._live.snapshot.inventory, match, standing)
 
     def match_of_boot(self, inventory: Inventory, match: Match, boot: str) -> Match:
         """The match with the profile that one of its last boots has."""

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pxed.boot.course import Detour
 from pxed.inventory.lookup import Identity, Match, resolve
 from pxed.inventory.model import Inventory
-from pxed.inventory.profile import Boot, Profile
+from pxed.inventory.profile import Boot, Profile, with_overrides
 from pxed.status.install import Rules
 from pxed.status.records import BootRecord, Standing, State
 
@@ -23,6 +23,16 @@ def found(inventory: Inventory, name: str) -> Match | None:
         identity = Identity(next(iter(machine.macs), ""), uuid, machine.serial)
     match = resolve(inventory, identity)
     return match if isinstance(match, Match) else None
+
+
+def ordered(inventory: Inventory, match: Match, standing: Standing | None) -> Match:
+    """The match with the profile that an operator named for its installation."""
+    name = standing.profile if standing is not None and standing.state is not None else ""
+    profile = inventory.profiles.get(name)
+    if profile is None:
+        return match
+    overrides = match.machine.overrides if match.machine else {}
+    return match._replace(profile_name=name, profile=with_overrides(profile, overrides))
 
 
 def heirs(inventory: Inventory, standings: Mapping[str, Standing]) -> Iterator[tuple[str, str]]:

@@ -250,7 +250,7 @@ TOKENS: dict[str, tuple[str, dict[str, str], Done]] = {
     "none is sent to a server that is only named": (
         "install node3 node2 --server {url}",
         {},
-        Done(1, "", "node3: This changes something and needs the API's token: Authorization: Bearer TOKEN\n"),
+        Done(1, "", "node3: This changes something and needs the API's token, in a header as RFC 6750 has it\n"),
     ),
     "a wrong one": (
         "install node3 node2 --token-file wrong",
