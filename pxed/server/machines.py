@@ -255,14 +255,18 @@ class Machines:
     def reconsider(self) -> None:
         """After a (re)load: renamed machines keep where they stand; DHCP's detours are found anew."""
         inventory = self._live.snapshot.inventory
-        for old, name in heirs(inventory, self._standings):
-            standing = replace(self._standings[old], machine=name)
-            self._keeper.later(Forget(Standing, (old,)), standing)
+        moved = [(old, self._standings[old], name) for old, name in heirs(inventory, self._standings).items()]
+        for old, _, _ in moved:
             self._set(old, None)
-            self._set(name, standing)
-            self._say(standing, f"was {old} before, by its MAC: what is known of it stays")
+            self._keeper.later(Forget(Standing, (old,)))
+        for old, standing, name in moved:
+            self._keep(replace(standing, machine=name))
+            self._say(self._standings[name], f"was {old} before, by its MAC: what is known of it stays")
         self._live.detours.clear()
-        for standing in self._standings.values():
+        for standing in tuple(self._standings.values()):
+            machine = inventory.machines.get(standing.machine)
+            if machine is not None and machine.macs != standing.macs:
+                self._keep(replace(standing, macs=machine.macs))
             self._detour(standing)
 
     # Inside
@@ -330,6 +334,11 @@ class Machines:
         self._emit(Event(Kind.STATE, time.time(), standing.machine, mac, said, level, data))
         if held:
             self._alerts.alert("held", Subject(standing.machine, mac), said)
+
+    def _keep(self, standing: Standing) -> None:
+        """Under its name, and in the store soon."""
+        self._set(standing.machine, standing)
+        self._keeper.later(standing)
 
     def _set(self, name: str, standing: Standing | None) -> None:
         if standing is None or not _says_something(standing):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from pxed.boot.course import Detour
 from pxed.inventory.lookup import Identity, Match, resolve
@@ -35,18 +35,34 @@ def ordered(inventory: Inventory, match: Match, standing: Standing | None) -> Ma
     return match._replace(profile_name=name, profile=with_overrides(profile, overrides))
 
 
-def heirs(inventory: Inventory, standings: Mapping[str, Standing]) -> Iterator[tuple[str, str]]:
-    """Machines that were renamed: the name with a standing and no machine, and the machine with its MAC and none.
+def heirs(inventory: Inventory, standings: Mapping[str, Standing]) -> dict[str, str]:
+    """The new names of machines whose MACs have another name now: renamed, listed, no longer listed, or swapped.
 
-    Without this a new name in the inventory would install the machine again.
+    Without this the inventory's new name would install a machine again. A name with a standing of its own that stays
+    gets no other.
     """
-    for standing in tuple(standings.values()):
-        if standing.machine in inventory.machines or standing.machine in standing.macs:
-            continue
-        names = {machine.name for mac in standing.macs if (machine := inventory.indexes.by_mac.get(mac)) is not None}
-        for name in names - standings.keys():
-            yield standing.machine, name
-            break
+    moves: dict[str, str] = {}
+    taken: set[str] = set()
+    for standing in standings.values():
+        name = _name_now(inventory, standing)
+        if name != standing.machine and name not in taken:
+            moves[standing.machine] = name
+            taken.add(name)
+    while blocked := [old for old, name in moves.items() if name in standings and name not in moves]:
+        for old in blocked:
+            del moves[old]
+    return moves
+
+
+def _name_now(inventory: Inventory, standing: Standing) -> str:
+    """The name that the MACs of a standing have in the inventory; its own where that cannot be told."""
+    machine = inventory.machines.get(standing.machine)
+    if machine is not None and not set(machine.macs).isdisjoint(standing.macs):
+        return standing.machine
+    for mac in standing.macs:
+        if (listed := inventory.indexes.by_mac.get(mac)) is not None:
+            return listed.name
+    return standing.machine if machine is not None or not standing.macs else standing.macs[0]
 
 
 def rules_of(profile: Profile) -> Rules:

@@ -1,4 +1,4 @@
-"""What is said of machines that boot their disks: whether the installed system reports, and why they do."""
+"""Machines that boot their disks: whether the installed system reports, why they do, and under which name."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from pathlib import Path
 
 from pxed.server.orders import OrderError
 from pxed.status.records import Write
-from tests.server.booting import SYSTEM_FILE, files_of, report_url_of
-from tests.server.httpsite import Site
-from tests.server.installsite import booted, installing, said
+from tests.server.booting import SYSTEM_FILE, Machine, files_of, report_url_of
+from tests.server.httpsite import Site, snapshot
+from tests.server.installsite import INVENTORY, booted, installing, said
 from tests.server.keeper import Keeper
 
 
@@ -76,3 +76,33 @@ async def test_deadlines_are_noticed_though_an_order_comes_in_between(tmp_path: 
         ended, *results = await asyncio.gather(machines.tick(time.time() + 1e6), *orders, return_exceptions=True)
         assert ended is None
         assert sum(isinstance(result, OrderError) for result in results) == 1, "the one whose attempt has just failed"
+
+
+async def test_a_machine_that_a_group_installed_boots_its_disk_when_it_is_listed(tmp_path: Path) -> None:
+    mac = "52:54:00:00:01:0f"
+    grouped = f"{INVENTORY}groups: [{{match: {{mac: '{mac}'}}, profile: kick}}]\n"
+    listed = INVENTORY.replace("machines:\n", f'machines:\n  adopted: {{mac: "{mac}", profile: kick}}\n')
+    async with installing(tmp_path, grouped) as site:
+        one = Machine(mac, mac, site.port)
+        site.services.seen.boot(mac, time.time())
+        assert (await one.report(one.report_url((await one.script()).token("report")), "installed")).status == 200
+        reload(site, tmp_path, listed)
+        _, script = await booted(site, "adopted")
+    assert script.way == "disk"
+
+
+async def test_machines_whose_names_are_swapped_keep_what_their_disks_hold(tmp_path: Path) -> None:
+    async with installing(tmp_path) as site:
+        one, script = await booted(site, "kick")
+        assert (await one.report(one.report_url(script.token("report")), "installed")).status == 200
+        kick, silent = "52:54:00:00:01:0c", "52:54:00:00:01:0d"
+        reload(site, tmp_path, INVENTORY.replace(kick, "X").replace(silent, kick).replace("X", silent))
+        assert [(await booted(site, name))[1].way for name in ("kick", "silent")] == ["load", "disk"]
+        after = site.keeper.restarted().contents.standings
+        assert {name: standing.macs for name, standing in after.items()} == {"kick": (silent,), "silent": (kick,)}
+
+
+def reload(site: Site, home: Path, text: str) -> None:
+    """Another inventory."""
+    site.live.snapshot = snapshot(home, site.port, "ignore", text)
+    site.services.machines.reconsider()
