@@ -48,10 +48,9 @@ class MachinePages:
         self._emit = emit
 
     async def list(self, asked: Asked) -> web.StreamResponse:
-        """Listed machines in the inventory's order, then those that were only heard of."""
+        """Listed machines in the inventory's order, then those that were heard of, now or before a restart."""
         inventory, now = asked.snapshot.inventory, time.time()
-        heard_of = (name for name in self._journal.machines() if name not in inventory.machines)
-        names = (*inventory.machines, *heard_of)
+        names = dict.fromkeys((*inventory.machines, *self._journal.machines(), *self._machines.names()))
         return await _listed("machines", names, lambda name: self._view(inventory, name, now))
 
     async def show(self, asked: Asked) -> web.StreamResponse:

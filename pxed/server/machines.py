@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from pxed.boot.course import Way
@@ -66,6 +66,10 @@ class Machines:
         self.reconsider()
 
     # What is known
+
+    def names(self) -> Iterable[str]:
+        """The machines that have a standing, listed or not."""
+        return tuple(self._standings)
 
     def standing(self, name: str) -> Standing | None:
         """Where it stands; None when nothing is known."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from pxed.errors import PxedError
@@ -31,6 +31,9 @@ class Machines(Protocol):
 
     async def next(self, name: str, profile: str) -> Standing:
         """Boot `profile` once, at its next boot; "" takes that back. Raises OrderError."""
+
+    def names(self) -> Iterable[str]:
+        """The machines that have a standing, listed or not."""
 
     def standing(self, name: str) -> Standing | None:
         """Where it stands; None when nothing is known."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -38,6 +38,9 @@ class Standings:
 
     async def next(self, name: str, profile: str) -> Standing:
         return self._order("next", name, profile, next_profile=profile)
+
+    def names(self) -> Iterable[str]:
+        return self.rows
 
     def standing(self, name: str) -> Standing | None:
         return self.rows.get(name)

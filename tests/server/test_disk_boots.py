@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from pathlib import Path
 
 from pxed.server.orders import OrderError
-from pxed.status.records import Write
+from pxed.status.records import Standing, State, Write
 from tests.server.booting import SYSTEM_FILE, Machine, files_of, report_url_of
 from tests.server.httpsite import Site, snapshot
-from tests.server.installsite import INVENTORY, booted, installing, said
+from tests.server.installsite import INVENTORY, booted, installing, order, said
 from tests.server.keeper import Keeper
 
 
@@ -89,6 +90,17 @@ async def test_a_machine_that_a_group_installed_boots_its_disk_when_it_is_listed
         reload(site, tmp_path, listed)
         _, script = await booted(site, "adopted")
     assert script.way == "disk"
+
+
+async def test_a_machine_that_is_not_listed_is_shown_and_can_be_reset_after_a_restart(tmp_path: Path) -> None:
+    mac = "52:54:00:00:01:0f"
+    keeper = Keeper()
+    keeper.contents.standings[mac] = Standing(mac, (mac,), State.FAILED, boot="b" * 16, attempt=3, reason="no disk")
+    async with installing(tmp_path, keeper=keeper) as site:
+        shown = json.loads((await site.ask("/api/v1/machines")).body)["machines"]
+        assert [view["install"]["state"] for view in shown if view["name"] == mac] == ["failed"]
+        assert await order(site, f"{mac}/reset") == 200
+        assert site.services.machines.standing(mac) is None
 
 
 async def test_machines_whose_names_are_swapped_keep_what_their_disks_hold(tmp_path: Path) -> None:
