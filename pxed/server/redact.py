@@ -21,11 +21,13 @@ _SECRET = re.compile(
 # A token wherever else it comes, as with `token` percent-encoded or cut off: 256 bits in base64url. A name of that
 # length is hidden too; pxed says whose event it is in a field of its own.
 _TOKEN = re.compile(r"(?<![\w-])[\w-]{43}(?![\w-])", re.ASCII)
+# The id of a boot: whoever says it asks for that boot's script again, with its secrets (pxed.server.visits).
+_BOOT = re.compile(r"(boot(?:=|%3d)[\"']?)[0-9a-f]{16}(?![\w-])", re.ASCII | re.IGNORECASE)
 
 
 def redacted(text: str) -> str:
     """The text without secrets."""
-    return _TOKEN.sub(HIDDEN, _SECRET.sub(rf"\g<1>{HIDDEN}", text))
+    return _TOKEN.sub(HIDDEN, _BOOT.sub(rf"\g<1>{HIDDEN}", _SECRET.sub(rf"\g<1>{HIDDEN}", text)))
 
 
 def clean(event: Event) -> Event:
@@ -38,7 +40,7 @@ def clean(event: Event) -> Event:
 
 def _clean_data(data: Mapping[str, Value]) -> Mapping[str, Value]:
     for value in data.values():
-        if isinstance(value, str) and (_SECRET.search(value) or _TOKEN.search(value)):
+        if isinstance(value, str) and redacted(value) != value:
             return {key: redacted(one) if isinstance(one, str) else one for key, one in data.items()}
     return data
 

@@ -64,6 +64,19 @@ def test_a_text_without_the_words_stays_as_it_is(text: str) -> None:
         assert redacted(text) == text
 
 
+BOOTS = {
+    "a script's question": ("/boot.ipxe?mac=x&boot={}&arch=y", "0123456789abcdef", True),
+    "a row in a traceback": ("Token(boot='{}')", "0123456789abcdef", True),
+    "an argument of a kernel": ("boot={} quiet", "live", False),
+    "the digest that the API shows": ("boot {}", "0123456789ab", False),
+}
+
+
+@pytest.mark.parametrize(("text", "boot", "hidden"), BOOTS.values(), ids=BOOTS)
+def test_the_id_of_a_boot_goes(text: str, boot: str, hidden: bool) -> None:
+    assert redacted(text.format(boot)) == text.format("..." if hidden else boot)
+
+
 LOOKALIKES = {
     "SHA-256": "a" * 64,
     "SHA-512": "0f" * 64,
