@@ -103,7 +103,7 @@ class MachinePages:
         machine = inventory.machines.get(name)
         standing, boots, events = self._machines.standing(name), self._machines.boots(name), self._journal.events(name)
         last = next((event for event in reversed(events) if event.kind in _STAGES), None)
-        match = found(inventory, name)
+        match = found(inventory, name, boots)
         profile = match.profile if match is not None else None
         installed_with = ordered(inventory, match, standing).profile if match is not None else None
         checked = profile.ignition_check if profile is not None else ()  # what opens a config is not told to all

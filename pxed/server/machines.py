@@ -92,7 +92,7 @@ class Machines:
 
     def stage(self, name: str) -> str:
         """One plain line for people; "" when there is nothing to say."""
-        match = found(self._live.snapshot.inventory, name)
+        match = self._found(name)
         profile = self.profile_of(match, self.standing(name)) if match is not None else None
         boots = self.boots(name)
         return summary(self.standing(name), profile, boots[0] if boots else None, time.time())
@@ -241,12 +241,11 @@ class Machines:
 
     async def tick(self, now: float) -> None:
         """Attempts and boots whose deadline has passed."""
-        inventory = self._live.snapshot.inventory
         for name in tuple(self._open):
             standing = self._standings.get(name)
             if standing is None or now < standing.deadline:  # an order may have come while another one was kept
                 continue
-            match = found(inventory, name)
+            match = self._found(name)
             rules = rules_of(self.profile_of(match, standing)) if match is not None else Rules()
             try:
                 with self.changes.one(name):
@@ -275,8 +274,11 @@ class Machines:
 
     # Inside
 
+    def _found(self, name: str) -> Match | None:
+        return found(self._live.snapshot.inventory, name, self._boots.get(name, ()))
+
     def _match(self, name: str) -> Match:
-        match = found(self._live.snapshot.inventory, name)
+        match = self._found(name)
         if match is None:
             raise OrderError(f"{name} has no profile: nothing of pxed's boots it", 404)
         return match
@@ -356,7 +358,7 @@ class Machines:
 
     def _detour(self, standing: Standing) -> None:
         """What DHCP does otherwise for it, if anything."""
-        match = found(self._live.snapshot.inventory, standing.machine)
+        match = self._found(standing.machine)
         detour = detour_of(standing, self.profile_of(match, standing)) if match is not None else None
         if detour is not None:
             self._live.detours[standing.machine] = detour

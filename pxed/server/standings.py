@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
+from pxed.architecture import KNOWN_NAMES
 from pxed.boot.course import Detour
 from pxed.inventory.lookup import Identity, Match, resolve
 from pxed.inventory.model import Inventory
@@ -13,8 +14,11 @@ from pxed.status.install import Rules
 from pxed.status.records import BootRecord, Standing, State
 
 
-def found(inventory: Inventory, name: str) -> Match | None:
-    """The profile of a machine by its name, or the MAC of an unlisted one, as far as that alone tells."""
+def found(inventory: Inventory, name: str, boots: Iterable[BootRecord] = ()) -> Match | None:
+    """The profile of a machine by its name, or the MAC of an unlisted one, as far as that alone tells.
+
+    A group may have chosen it by its architecture: then its last boots say which profile that gave it.
+    """
     machine = inventory.machines.get(name)
     if machine is None:
         identity = Identity(mac=name)
@@ -22,7 +26,16 @@ def found(inventory: Inventory, name: str) -> Match | None:
         uuid = machine.uuid.bytes if machine.uuid else None
         identity = Identity(next(iter(machine.macs), ""), uuid, machine.serial)
     match = resolve(inventory, identity)
-    return match if isinstance(match, Match) else None
+    return match if isinstance(match, Match) else _by_architecture(inventory, identity, boots)
+
+
+def _by_architecture(inventory: Inventory, identity: Identity, boots: Iterable[BootRecord]) -> Match | None:
+    if not any(group.match.arch for group in inventory.groups):
+        return None
+    tried = (resolve(inventory, identity._replace(arch=arch)) for arch in sorted(KNOWN_NAMES))
+    matches = {match.profile_name: match for match in tried if isinstance(match, Match)}
+    booted = (matches[boot.profile] for boot in boots if boot.profile in matches)
+    return next(booted, next(iter(matches.values())) if len(matches) == 1 else None)
 
 
 def ordered(inventory: Inventory, match: Match, standing: Standing | None) -> Match:

@@ -7,6 +7,8 @@ import json
 import time
 from pathlib import Path
 
+import pytest
+
 from pxed.server.orders import OrderError
 from pxed.status.records import Standing, State, Write
 from tests.server.booting import SYSTEM_FILE, Machine, files_of, report_url_of
@@ -101,6 +103,25 @@ async def test_a_machine_that_is_not_listed_is_shown_and_can_be_reset_after_a_re
         assert [view["install"]["state"] for view in shown if view["name"] == mac] == ["failed"]
         assert await order(site, f"{mac}/reset") == 200
         assert site.services.machines.standing(mac) is None
+
+
+@pytest.mark.parametrize("platform", ["pcbios", "efi"])
+async def test_a_machine_that_a_group_chose_by_its_architecture_is_known_by_its_boots(
+    tmp_path: Path, platform: str
+) -> None:
+    mac, profile = "52:54:00:00:01:0f", {"pcbios": "kick", "efi": "giving"}[platform]
+    groups = "[{match: {arch: x86-bios}, profile: kick}, {match: {arch: x86_64-efi}, profile: giving}]"
+    async with installing(tmp_path, f"{INVENTORY}groups: {groups}\n") as site:
+        one = Machine(mac, mac, site.port)
+        assert await order(site, f"{mac}/install") == 404, "nothing says yet which group it is of"
+        site.services.seen.boot(mac, time.time())
+        script = await one.script(platform=platform)
+        assert (
+            await one.report(f"/report/{mac}?token={script.token('report')}&arch=x86-bios", "installing")
+        ).status == 200
+        shown = json.loads((await site.ask(f"/api/v1/machines/{mac}")).body)
+        assert (shown["profile"], shown["summary"][:10]) == (profile, "installing")
+        assert await order(site, f"{mac}/local") == 200
 
 
 async def test_machines_whose_names_are_swapped_keep_what_their_disks_hold(tmp_path: Path) -> None:
