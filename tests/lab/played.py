@@ -158,7 +158,7 @@ class Played:
 
     def ask(self, path: str, method: str = "GET", body: bytes = b"", **headers: str) -> Answer:
         """One request to pxed; `If_Range="x"` gives the header If-Range."""
-        return self.begin(path, method, body, **headers).finish()
+        return self.begin(path, method, body, window=0, **headers).finish()
 
     def begin(self, path: str, method: str = "GET", body: bytes = b"", *, window: int = 0, **headers: str) -> Asking:
         """A request whose answer is not read yet. `window`: the bytes that may come all the same."""
