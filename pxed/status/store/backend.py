@@ -14,6 +14,7 @@ class Backend(Protocol):
     """One database. Everything raises StoreError, or what `trouble` makes one of."""
 
     where: str  # how sentences name it; without the password
+    errors: tuple[type[Exception], ...]  # of its driver
     upsert: Callable[..., Any]  # the dialect's insert(), with on_conflict_do_update
 
     def connect(self) -> Connection:

@@ -57,7 +57,10 @@ class PostgreSql:
     upsert = staticmethod(insert)
 
     def __init__(self, url: str, *, read_only: bool) -> None:
+        import psycopg
+
         self._url = url = re.sub(r"^postgresql\+\w+:", "postgresql:", url)  # as SQLAlchemy writes it
+        self.errors: tuple[type[Exception], ...] = (psycopg.Error,)
         self._read_only = read_only
         self._owner = ""
         self.where = f"the state store ({_named(url)})"

@@ -44,6 +44,7 @@ _ENCODERS: Mapping[str, Callable[[Any], Any]] = {
 _DECODERS: Mapping[str, Callable[[Any], Any]] = {
     **{name: members.__getitem__ for name, members in _ENUMS.items()},
     "tuple[str, ...]": lambda joined: tuple(joined.split()),
+    "bool": bool,  # SQLite's are 0 and 1
 }
 
 

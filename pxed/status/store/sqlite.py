@@ -47,6 +47,7 @@ _SENTENCES: dict[int, tuple[Trouble, str]] = {  # by the primary result code, ht
 class Sqlite:
     """The store's file."""
 
+    errors: tuple[type[Exception], ...] = (sqlite3.Error,)
     upsert = staticmethod(insert)
 
     def __init__(self, path: Path, *, read_only: bool) -> None:

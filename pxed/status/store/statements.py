@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
-from sqlalchemy import Connection, Executable, bindparam, delete, func, select
+from sqlalchemy import Connection, CursorResult, Executable, bindparam, delete, func, select
 
 from pxed.status.records import Alert, Attempt, BootRecord, Forget, Row, Write
 from pxed.status.store.rows import DECODE, ENCODE, Key
@@ -42,11 +42,13 @@ class Statements:
 
 
 def rows(connection: Connection, kind: type[_Kind], statement: Executable | None = None) -> list[_Kind]:
-    """All rows of a kind, or those of a SELECT of its columns."""
+    """All rows of a kind, or those of a SELECT of its columns. Raises the driver's errors too."""
     table: Any = TABLES[kind]  # type: ignore[index]
     found = connection.execute(select(table) if statement is None else statement)
     decode: Callable[[Sequence[Any]], Any] = DECODE[kind]  # type: ignore[index]
-    return [decode(columns) for columns in found.all()]
+    with found:
+        fetched = cast("CursorResult[Any]", found).cursor.fetchall()  # without SQLAlchemy's Row: a third of the time
+    return [decode(columns) for columns in fetched]
 
 
 def newest(kind: type[Row], in_all: int, per_machine: int | None = None) -> Executable:
