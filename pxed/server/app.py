@@ -153,6 +153,7 @@ class Daemon:
         gc.freeze()  # the inventory lives as long as we do: the collector need not walk 10,000 machines again
         # An answer makes a dozen objects and no cycle; at Python's 700 the collector runs at every fiftieth datagram.
         gc.set_threshold(*COLLECTOR)
+        gc.enable()
         status = self._status()
         for warning in self.live.snapshot.warnings[:WARNINGS_SHOWN]:
             self._bus.emit(Event(Kind.NOTICE, time.time(), text=str(warning), level=Level.WARNING))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from operator import attrgetter
+from sys import intern
 from typing import Any
 
 from pxed.status.records import Forget, Purpose, Row, Spent, State, Write
@@ -62,9 +63,12 @@ def _encoder(kind: type[Row]) -> Callable[[Row], Columns]:
     return encode
 
 
+_REPEATED = ("image", "version", "kernel", "initrd", "profile", "way", "root")  # one text for many machines
+
+
 def _decoder(kind: type[Row]) -> Callable[[Sequence[Any]], Row]:
-    types = [str(field.type) for field in fields(kind)]
-    special = [(at, _DECODERS[name]) for at, name in enumerate(types) if name in _DECODERS]
+    made_by = [_DECODERS.get(str(field.type), intern if field.name in _REPEATED else None) for field in fields(kind)]
+    special = [(at, made) for at, made in enumerate(made_by) if made is not None]
 
     def decode(columns: Sequence[Any]) -> Row:
         if not special:

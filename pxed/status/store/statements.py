@@ -46,9 +46,8 @@ def rows(connection: Connection, kind: type[_Kind], statement: Executable | None
     table: Any = TABLES[kind]  # type: ignore[index]
     found = connection.execute(select(table) if statement is None else statement)
     decode: Callable[[Sequence[Any]], Any] = DECODE[kind]  # type: ignore[index]
-    with found:
-        fetched = cast("CursorResult[Any]", found).cursor.fetchall()  # without SQLAlchemy's Row: a third of the time
-    return [decode(columns) for columns in fetched]
+    with found:  # straight from the driver's cursor, without SQLAlchemy's Row: a third of the time
+        return [decode(columns) for columns in cast("CursorResult[Any]", found).cursor]
 
 
 def newest(kind: type[Row], in_all: int, per_machine: int | None = None) -> Executable:
