@@ -100,8 +100,7 @@ class Daemon:
         self._checking = Checking(self.live, bus.emit)
         self._mirroring = Mirroring(path, self.live, bus.emit)
         self._renewal = Renewal(sockets.tls, self.interfaces.addresses, bus.emit)
-        booted = self._services.booted
-        self._releases = Releases(self.live, server.data_dir, bus.emit, booted, self._mirroring.arriving)
+        self._releases = Releases(self.live, server.data_dir, bus.emit, self._store, self._mirroring.arriving)
         self._http = HttpServer(
             self.live,
             library,

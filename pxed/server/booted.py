@@ -1,7 +1,7 @@
-"""What each machine last booted of the mirror, and which releases are being booted now. Both survive a restart.
+"""Which releases are being booted now, also over a restart: data_dir/mirror/booting.json.
 
-The state store has what machines booted. data_dir/mirror/booting.json has, by channel/arch/version: when a script or a
-file of it was last given out; whatever prunes the mirror leaves alone what is younger than an hour there.
+It has, by channel/arch/version: when a script or a file of it was last given out. Whatever prunes the mirror leaves
+alone what is younger than an hour there.
 """
 
 from __future__ import annotations
@@ -13,37 +13,12 @@ from functools import partial
 from pathlib import Path
 
 from pxed.events import Emit, Event, Kind, Level
-from pxed.server.keeping import Keeper
 from pxed.server.saver import Saver
-from pxed.status.records import Booted, Forget
 
 BOOTING = "mirror/booting.json"
-MAX_MACHINES = 100_000  # names come from the inventory or are MACs of groups; the one that booted first goes first
 MAX_RELEASES = 1_000
 IN_USE_SECONDS = 3600.0
 RENEW_SECONDS = 60.0  # a release that keeps being booted is written once a minute
-
-
-class LastBoots:
-    """The last boot of each machine (its name, or its MAC), in memory; the state store has them after a restart."""
-
-    def __init__(self, keeper: Keeper, known: Mapping[str, Booted]) -> None:
-        self._keeper = keeper
-        self._boots = dict(known)
-
-    def last(self, machine: str) -> Booted | None:
-        """What a machine booted last."""
-        return self._boots.get(machine)
-
-    def mark(self, boot: Booted) -> None:
-        """A machine has got the last file of a release."""
-        self._boots.pop(boot.machine, None)
-        self._boots[boot.machine] = boot
-        self._keeper.later(boot)
-        while len(self._boots) > MAX_MACHINES:
-            name = next(iter(self._boots))
-            del self._boots[name]
-            self._keeper.later(Forget(Booted, (name,)))
 
 
 class Booting:

@@ -19,7 +19,8 @@ from pxed.events import Emit, Event, Kind, Level
 from pxed.inventory.lookup import Match
 from pxed.inventory.model import Image, Inventory
 from pxed.inventory.targets import target_of
-from pxed.server.booted import Booting, LastBoots
+from pxed.server.booted import Booting
+from pxed.server.keeping import Keeper
 from pxed.server.live import Live
 from pxed.status.records import Booted
 
@@ -31,9 +32,9 @@ class Releases:
     """Answers out of the index that is live."""
 
     def __init__(
-        self, live: Live, data_dir: Path, emit: Emit, booted: LastBoots, arriving: Arriving = lambda image: ""
+        self, live: Live, data_dir: Path, emit: Emit, keeper: Keeper, arriving: Arriving = lambda image: ""
     ) -> None:
-        self._booted = booted
+        self._keeper = keeper
         self._booting = Booting(data_dir, emit)
         self._live = live
         self._emit = emit
@@ -116,7 +117,7 @@ class Releases:
         """A machine has got the whole of a file: its initrd is the last one of a boot."""
         if machine and asset.name.endswith(FLATCAR_INITRD):
             kernel, initrd = (release.files[name].sha512 for name in (FLATCAR_KERNEL, FLATCAR_INITRD))
-            self._booted.mark(Booted(machine, image, release.version, kernel, initrd, time.time()))
+            self._keeper.later(Booted(machine, image, release.version, kernel, initrd, time.time()))
 
     def _found(self, release: Release, name: str) -> Asset:
         """The file on disk; an alert the first time that it is gone, or a link that leads elsewhere."""

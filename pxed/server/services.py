@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pxed.events import Emit
 from pxed.server.access import Access, token_key
 from pxed.server.alerts import Alerts
-from pxed.server.booted import LastBoots
 from pxed.server.clients import Clients
 from pxed.server.firstboot import FirstBoots
 from pxed.server.guarded import Guarded
@@ -30,16 +29,15 @@ class Services:
     visits: Visits
     guarded: Guarded
     first_boots: FirstBoots
-    booted: LastBoots
 
 
 async def make_services(live: Live, keeper: Keeper, contents: Contents, clients: Clients, emit: Emit) -> Services:
     """All of them, with what the store had. Raises StoreError."""
     alerts = Alerts(keeper, emit, contents.alerts)
     access = Access(keeper, alerts, contents.tokens, await token_key(keeper, contents.settings))
-    first_boots, booted = FirstBoots(keeper, contents.first_boots), LastBoots(keeper, contents.booted)
+    first_boots = FirstBoots(keeper, contents.first_boots)
     machines = Machines(live, keeper, access, alerts, first_boots, emit)
     machines.load(contents)
     seen = Seen(machines.to_disk)
     visits = Visits(machines, access, seen, alerts, clients.neighbours)
-    return Services(seen, alerts, access, machines, visits, Guarded(access.derive), first_boots, booted)
+    return Services(seen, alerts, access, machines, visits, Guarded(access.derive), first_boots)

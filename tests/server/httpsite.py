@@ -214,7 +214,7 @@ async def serving(
     library = Library(live.snapshot.inventory.server.data_dir, packaged=())
     keeper = keeper or Keeper()
     services = await make_services(live, keeper, keeper.contents, clients, bus.emit)
-    releases = Releases(live, home / "data", bus.emit, services.booted, arriving)
+    releases = Releases(live, home / "data", bus.emit, keeper, arriving)
     server = HttpServer(
         live,
         library,

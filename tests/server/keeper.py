@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pxed.status.records import Booted, FirstBoot, Forget, Setting, Standing, Token, Write
+from pxed.status.records import FirstBoot, Forget, Setting, Standing, Token, Write
 from pxed.status.store.contents import Contents
 from pxed.status.store.errors import StoreError, Trouble
 from pxed.status.store.rows import key_of
@@ -28,11 +28,10 @@ class Keeper:
         """What the next daemon finds; without history."""
         after = Keeper()
         before, contents = self.contents, after.contents
-        found = (before.standings, before.tokens, before.booted, before.first_boots, before.settings)
+        found = (before.standings, before.tokens, before.first_boots, before.settings)
         kept = {
             Standing: contents.standings,
             Token: contents.tokens,
-            Booted: contents.booted,
             FirstBoot: contents.first_boots,
             Setting: contents.settings,
         }

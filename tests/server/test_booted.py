@@ -1,17 +1,12 @@
-"""What machines booted and are booting: kept over a restart, bounded, and cheap when a hall powers on."""
+"""Which releases machines are booting: kept over a restart, bounded, and cheap when a hall powers on."""
 
 import json
 import time
-from dataclasses import replace
 
 import pytest
 
 from pxed.server import booted
-from pxed.server.booted import BOOTING, Booting, LastBoots
-from pxed.status.records import Booted
-from tests.server.keeper import Keeper
-
-BOOT = Booted("node1", "flatcar", "4593.2.5", "a" * 128, "b" * 128, 1795500000.0)
+from pxed.server.booted import BOOTING, Booting
 
 
 class Kept(list):
@@ -19,22 +14,6 @@ class Kept(list):
 
     def __call__(self, event):
         self.append(event)
-
-
-def test_what_a_machine_booted_is_known_after_a_restart():
-    keeper = Keeper()
-    LastBoots(keeper, {}).mark(BOOT)
-    again = LastBoots(keeper, keeper.restarted().contents.booted)
-    assert (again.last("node1"), again.last("node2")) == (BOOT, None)
-
-
-def test_the_machine_that_booted_first_goes_first_when_the_record_is_full(monkeypatch):
-    monkeypatch.setattr(booted, "MAX_MACHINES", 2)
-    keeper = Keeper()
-    record = LastBoots(keeper, {})
-    for name in ("node1", "node2", "node1", "node3"):
-        record.mark(replace(BOOT, machine=name))
-    assert set(keeper.restarted().contents.booted) == {"node1", "node3"}
 
 
 async def test_many_boots_together_are_one_write(tmp_path, monkeypatch):

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from pxed.events import Kind, Level
+from pxed.status.records import Booted
 from tests.server.httpsite import MAC1, MAC2, Site, serving
 from tests.server.mirrored import CPIO, INSTALL, NEW, OLD, VMLINUZ, content, publish
 
@@ -206,8 +207,7 @@ async def test_what_a_machine_last_booted_is_recorded_with_its_digests(tmp_path:
         for name in (VMLINUZ, CPIO):
             await site.ask(f"/images/flatcar/{name}?version={NEW}")
         await site.bus.wait_for(Kind.INITRD)
-        boot = site.services.booted.last("node1")
+        (boot,) = [row for row in site.keeper.writes if isinstance(row, Booted)]
     files = index.releases["stable", "amd64", NEW].files
-    assert boot is not None
-    assert (boot.image, boot.version) == ("flatcar", NEW)
+    assert (boot.machine, boot.image, boot.version) == ("node1", "flatcar", NEW)
     assert (boot.kernel, boot.initrd) == (files[VMLINUZ].sha512, files[CPIO].sha512)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from pxed.status.records import Alert, Attempt, Booted, BootRecord, FirstBoot, Setting, Standing, Token
+from pxed.status.records import Alert, Attempt, BootRecord, FirstBoot, Setting, Standing, Token
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,7 +13,6 @@ class Contents:
 
     standings: dict[str, Standing] = field(default_factory=dict)  # by machine
     tokens: dict[str, Token] = field(default_factory=dict)  # by hash; without the expired ones
-    booted: dict[str, Booted] = field(default_factory=dict)  # by machine
     first_boots: dict[str, FirstBoot] = field(default_factory=dict)  # by machine
     settings: dict[str, Setting] = field(default_factory=dict)  # by name
     attempts: list[Attempt] = field(default_factory=list)

@@ -36,6 +36,7 @@ STEPS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX tokens_by_end ON tokens (expires)",
         "CREATE TABLE booted (machine TEXT NOT NULL PRIMARY KEY, image TEXT NOT NULL, version TEXT NOT NULL,"
         " kernel TEXT NOT NULL, initrd TEXT NOT NULL, time DOUBLE PRECISION NOT NULL)",
+        "CREATE INDEX booted_by_time ON booted (time)",
         "CREATE TABLE first_boots (machine TEXT NOT NULL PRIMARY KEY, root TEXT NOT NULL,"
         " time DOUBLE PRECISION NOT NULL)",
         "CREATE TABLE alerts (id TEXT NOT NULL PRIMARY KEY, time DOUBLE PRECISION NOT NULL, machine TEXT NOT NULL,"

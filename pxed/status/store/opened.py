@@ -17,11 +17,11 @@ from pxed.status.store.contents import Contents, History
 from pxed.status.store.errors import StoreError, Trouble
 from pxed.status.store.retention import PER_MACHINE, Retention
 from pxed.status.store.rows import by_kind
-from pxed.status.store.statements import Statements, newest, of_machine, rows
+from pxed.status.store.statements import Statements, newest, newest_and_open, of_machine, rows
 from pxed.status.store.tables import TABLES
 
 LOADED_PER_MACHINE = 20
-LOADED_IN_ALL = 20_000  # 10 MB in the daemon
+LOADED_IN_ALL = 4_000  # 3 MB in the daemon; those of installations under way besides
 ALERTS_LOADED = 1_000
 _Result = TypeVar("_Result")
 _Kind = TypeVar("_Kind")
@@ -82,20 +82,18 @@ class Store:
 
     def _loaded(self, connection: Connection) -> Contents:
         now = time.time()
-        attempts = rows(connection, Attempt, newest(Attempt, LOADED_IN_ALL, LOADED_PER_MACHINE))
-        boots = rows(connection, BootRecord, newest(BootRecord, LOADED_IN_ALL, LOADED_PER_MACHINE))
-        alerts = rows(connection, Alert, newest(Alert, ALERTS_LOADED))
-        booted = sorted(rows(connection, Booted), key=lambda row: row.time)
+        attempts = newest_and_open(connection, Attempt, LOADED_IN_ALL, LOADED_PER_MACHINE)
+        boots = newest_and_open(connection, BootRecord, LOADED_IN_ALL, LOADED_PER_MACHINE)
+        alerts = rows(connection, Alert, newest(Alert, ALERTS_LOADED))[::-1]
         first_boots = sorted(rows(connection, FirstBoot), key=lambda row: row.time)
         return Contents(
             {row.machine: row for row in rows(connection, Standing)},
             {row.hash: row for row in rows(connection, Token) if row.expires > now},
-            {row.machine: row for row in booted},
             {row.machine: row for row in first_boots},
             {row.name: row for row in rows(connection, Setting)},
-            attempts[::-1],
-            boots[::-1],
-            alerts[::-1],
+            attempts,
+            boots,
+            alerts,
             self._notices,
         )
 

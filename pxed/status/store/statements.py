@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from operator import attrgetter
 from typing import Any, TypeVar, cast
 
-from sqlalchemy import Connection, CursorResult, Executable, bindparam, delete, func, select
+from sqlalchemy import Connection, Executable, bindparam, delete, func, select, tuple_
 
-from pxed.status.records import Alert, Attempt, BootRecord, Forget, Row, Write
-from pxed.status.store.rows import DECODE, ENCODE, Key
+from pxed.status.records import Alert, Attempt, BootRecord, Forget, Row, Standing, Write
+from pxed.status.store.rows import DECODE, ENCODE, Key, key_of
 from pxed.status.store.tables import NAMES, TABLES
 
 TIMES: dict[type[Row], str] = {
@@ -47,7 +48,7 @@ def rows(connection: Connection, kind: type[_Kind], statement: Executable | None
     found = connection.execute(select(table) if statement is None else statement)
     decode: Callable[[Sequence[Any]], Any] = DECODE[kind]  # type: ignore[index]
     with found:  # straight from the driver's cursor, without SQLAlchemy's Row: a third of the time
-        return [decode(columns) for columns in cast("CursorResult[Any]", found).cursor]
+        return [decode(columns) for columns in cast("Any", found).cursor]
 
 
 def newest(kind: type[Row], in_all: int, per_machine: int | None = None) -> Executable:
@@ -61,6 +62,19 @@ def newest(kind: type[Row], in_all: int, per_machine: int | None = None) -> Exec
     placed = select(found, place).subquery()
     columns = [placed.c[column.name] for column in table.columns]
     return select(*columns).where(placed.c.place <= per_machine).order_by(placed.c[TIMES[kind]].desc())
+
+
+def newest_and_open(connection: Connection, kind: type[_Kind], in_all: int, per_machine: int) -> list[_Kind]:
+    """The newest rows of history and those of the attempts under way, oldest first."""
+    table: Any = TABLES[kind]  # type: ignore[index]
+    standings = TABLES[Standing].c
+    when = TIMES[kind]  # type: ignore[index]
+    columns = (table.c.machine, table.c.id if kind is BootRecord else table.c.boot)
+    under_way = select(standings.machine, standings.boot).where(standings.deadline > 0)
+    opened = rows(connection, kind, select(table).where(tuple_(*columns).in_(under_way)))
+    latest = rows(connection, kind, newest(kind, in_all, per_machine))  # type: ignore[arg-type]
+    every = {key_of(row): row for row in (*opened, *latest)}  # type: ignore[arg-type]
+    return sorted(every.values(), key=attrgetter(when))
 
 
 def of_machine(kind: type[Any], machine: str, most: int) -> Executable:

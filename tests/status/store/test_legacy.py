@@ -16,8 +16,9 @@ BOOT = {"image": "stable", "version": "4593.2.5", "kernel": "ab", "initrd": "cd"
 def test_the_old_files_are_taken_over_at_the_first_open(place):
     (place.data_dir / "booted.json").write_text(json.dumps({"node1": BOOT}))
     (place.data_dir / "first-boot.json").write_text(json.dumps({"node1": "LABEL=ROOT"}))
-    contents = place.open().load()
-    assert contents.booted == {"node1": Booted("node1", "stable", "4593.2.5", "ab", "cd", 11.5)}
+    store = place.open()
+    contents = store.load()
+    assert store.booted() == {"node1": Booted("node1", "stable", "4593.2.5", "ab", "cd", 11.5)}
     assert contents.first_boots["node1"].root == "LABEL=ROOT"
     assert contents.notices == ()
     assert sorted(path.name for path in place.data_dir.glob("*.json*")) == [
@@ -29,14 +30,15 @@ def test_the_old_files_are_taken_over_at_the_first_open(place):
 def test_they_are_not_taken_over_into_a_store_that_is_there(place):
     place.open()
     (place.data_dir / "booted.json").write_text(json.dumps({"node1": BOOT}))
-    assert rows_of(place.again().load()) == set()
+    assert rows_of(place.again()) == set()
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"node1": 1}', '{"node1": {}}'])
 def test_a_record_of_boots_that_is_broken_is_said_and_left_out(place, content):
     (place.data_dir / "booted.json").write_text(content)
-    contents = place.open().load()
-    assert rows_of(contents) == set()
+    store = place.open()
+    assert rows_of(store) == set()
+    contents = store.load()
     assert [notice for notice in contents.notices if "what machines booted before is not known" in notice]
 
 
@@ -47,4 +49,4 @@ def test_a_record_of_first_boots_that_is_broken_stops_the_start(place, content):
     with pytest.raises(StoreError, match="repair it, or remove it and Ignition runs again"):
         place.open()
     path.write_text("{}")
-    assert rows_of(place.open().load()) == set()
+    assert rows_of(place.open()) == set()

@@ -61,7 +61,7 @@ def test_every_version_is_kept_as_it_was_released():
 def test_a_store_of_a_released_version_becomes_this_version_with_its_rows(place, request, released, tmp_path_factory):
     run(place, request, *released.read_text().split(";\n")[:-1])
     store = place.open()
-    assert rows_of(store.load()) == set(ONE_OF_EACH)
+    assert rows_of(store) == set(ONE_OF_EACH)
     migrated = schema(place)
     fresh = Place(*(place.state, tmp_path_factory.mktemp("fresh")))
     if place.state != "sqlite":
@@ -79,7 +79,7 @@ def test_a_store_of_a_newer_pxed_is_refused(place, request, read_only):
     with pytest.raises(StoreError, match="was written by a newer pxed"):
         place.open(read_only=read_only)
     run(place, request, f"UPDATE pxed_schema SET version = {VERSION}")
-    assert rows_of(place.open().load()) == set(ONE_OF_EACH)
+    assert rows_of(place.open()) == set(ONE_OF_EACH)
 
 
 def test_a_store_of_an_older_pxed_is_left_to_the_daemon(place, request):

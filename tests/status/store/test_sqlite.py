@@ -70,7 +70,7 @@ def test_a_damaged_file_is_refused_and_left_as_it_is(tmp_path, damaged, said, re
 
 def test_a_new_store_that_was_not_finished_is_begun_again(tmp_path):
     (tmp_path / ".state.db.new").write_bytes(b"half")
-    assert rows_of(open_store("sqlite", tmp_path).load()) == set()
+    assert rows_of(open_store("sqlite", tmp_path)) == set()
     assert not (tmp_path / ".state.db.new").exists()
 
 
@@ -101,10 +101,10 @@ def test_a_disk_that_takes_no_more_fails_the_write_and_keeps_what_was_there(tmp_
     with no_file_larger_than(64 * 1024), pytest.raises(StoreError, match="full") as refused:
         store.write([replace(NODE, attempt=1), *(replace(NODE, machine=str(i), reason="x" * 500) for i in range(999))])
     assert refused.value.trouble is Trouble.FULL
-    assert rows_of(store.load()) == {NODE}
+    assert rows_of(store) == {NODE}
     store.write([replace(NODE, attempt=2)])
     store.close()
-    assert rows_of(open_store("sqlite", tmp_path).load()) == {replace(NODE, attempt=2)}
+    assert rows_of(open_store("sqlite", tmp_path)) == {replace(NODE, attempt=2)}
 
 
 FILL = """

@@ -24,7 +24,7 @@ from pxed.status.records import (
     State,
     Token,
 )
-from pxed.status.store import Contents, History, StoreError, Trouble
+from pxed.status.store import History, Store, StoreError, Trouble, opened
 from pxed.status.store.retention import Retention
 from pxed.status.store.rows import key_of, text
 from tests.status.store.places import FUTURE, ONE_OF_EACH
@@ -32,22 +32,24 @@ from tests.status.store.places import FUTURE, ONE_OF_EACH
 NODE = Standing("node1", ("52:54:00:00:00:01",), State.WANTED)
 
 
-def rows_of(contents: Contents) -> set[Row]:
+def rows_of(store: Store) -> set[Row]:
     """All of them, and that each is under its own key."""
+    contents = store.load()
     for named, key in ((contents.standings, "machine"), (contents.tokens, "hash"), (contents.settings, "name")):
         assert all(getattr(row, key) == name for name, row in named.items())
-    named = (contents.standings, contents.tokens, contents.booted, contents.first_boots, contents.settings)
+    named = (contents.standings, contents.tokens, contents.first_boots, contents.settings)
     listed = (contents.attempts, contents.boots, contents.alerts)
-    return {row for rows in named for row in rows.values()} | {row for rows in listed for row in rows}
+    kept = {*store.booted().values()} | {row for rows in named for row in rows.values()}
+    return kept | {row for rows in listed for row in rows}
 
 
 def test_a_new_store_is_empty(place):
-    assert rows_of(place.open().load()) == set()
+    assert rows_of(place.open()) == set()
 
 
 def test_a_row_of_each_kind_is_the_same_after_a_restart(place):
     place.open().write(ONE_OF_EACH)
-    assert rows_of(place.again().load()) == set(ONE_OF_EACH)
+    assert rows_of(place.again()) == set(ONE_OF_EACH)
 
 
 @pytest.mark.parametrize("row", ONE_OF_EACH, ids=lambda row: type(row).__name__)
@@ -55,7 +57,7 @@ def test_a_row_that_is_forgotten_is_gone_after_a_restart(place, row):
     store = place.open()
     store.write(ONE_OF_EACH)
     store.write([Forget(*key_of(row))])
-    assert rows_of(place.again().load()) == set(ONE_OF_EACH) - {row}
+    assert rows_of(place.again()) == set(ONE_OF_EACH) - {row}
 
 
 @pytest.mark.parametrize(
@@ -70,7 +72,7 @@ def test_a_row_that_is_forgotten_is_gone_after_a_restart(place, row):
 )
 def test_writes_of_one_transaction_count_in_their_order(place, writes, left):
     place.open().write(writes)
-    assert rows_of(place.again().load()) == left
+    assert rows_of(place.again()) == left
 
 
 @pytest.mark.parametrize(
@@ -99,9 +101,9 @@ def test_a_row_that_no_store_takes_is_refused_with_its_transaction_only(place, p
     with pytest.raises(StoreError) as refused:
         store.write([NODE, poison, Setting("name", "value")])
     assert refused.value.trouble is Trouble.ROW
-    assert rows_of(store.load()) == set()
+    assert rows_of(store) == set()
     store.write([NODE])
-    assert rows_of(place.again().load()) == {NODE}
+    assert rows_of(place.again()) == {NODE}
 
 
 def test_expired_tokens_are_left_out_and_can_be_deleted(place):
@@ -119,25 +121,25 @@ def test_only_one_daemon_has_a_store(place):
     with pytest.raises(StoreError, match="in use by another pxed: stop that one first") as refused:
         place.open()
     assert refused.value.trouble is Trouble.LOCKED
-    assert rows_of(place.again().load()) == {NODE}
+    assert rows_of(place.again()) == {NODE}
 
 
 def test_a_command_reads_beside_the_daemon_and_writes_nothing(place):
     daemon = place.open()
     daemon.write([NODE])
     command = place.open(read_only=True)
-    assert rows_of(command.load()) == {NODE}
+    assert rows_of(command) == {NODE}
     daemon.write([replace(NODE, attempt=1)])
-    assert rows_of(command.load()) == {replace(NODE, attempt=1)}
+    assert rows_of(command) == {replace(NODE, attempt=1)}
     with pytest.raises(StoreError):
         command.write([NODE])
-    assert rows_of(daemon.load()) == {replace(NODE, attempt=1)}
+    assert rows_of(daemon) == {replace(NODE, attempt=1)}
 
 
 def test_a_command_reads_after_the_daemon_ended(place):
     place.open().write([NODE])
     place.close()
-    assert rows_of(place.open(read_only=True).load()) == {NODE}
+    assert rows_of(place.open(read_only=True)) == {NODE}
 
 
 def test_a_command_finds_no_store_where_no_daemon_ran(place):
@@ -164,19 +166,30 @@ def test_history_is_loaded_oldest_first_and_of_each_machine_its_newest(place):
     assert store.load().boots == [other, *boots[20:]]
 
 
+def test_what_belongs_to_an_installation_under_way_is_loaded_however_old_it_is(place, monkeypatch):
+    monkeypatch.setattr(opened, "LOADED_IN_ALL", 3)
+    boots = [BootRecord(f"b{i}", f"node{i}", "m", "a", float(i), "web", "install") for i in range(9)]
+    attempts = [Attempt(f"node{i}", f"b{i}", 1, float(i)) for i in range(9)]
+    standings = [Standing("node1", boot="b1", deadline=9.0), Standing("node2", boot="b2"), Standing("node7", boot="b7")]
+    store = place.open()
+    store.write([*boots, *attempts, *standings])
+    contents = store.load()
+    assert (contents.boots, contents.attempts) == ([boots[1], *boots[6:]], [attempts[1], *attempts[6:]])
+
+
 def test_history_is_bounded_for_each_machine_and_in_all(place):
     store = place.open()
     store._retention = Retention(per_machine=20, in_all=100, step=10)
     alerts = [Alert(f"{i:04}", float(i), f"node{i % 10}", "m", "a", "held", "text") for i in range(400)]
     for start in range(0, 400, 4):
         store.write(alerts[start : start + 4])
-    kept = rows_of(store.load())
+    kept = rows_of(store)
     assert set(alerts[-100:]) <= kept
     assert len(kept) <= 100 + 10
     one = [Attempt("busy", str(i), i, float(i)) for i in range(80)]
     for attempt in one:
         store.write([attempt])
-    kept = {row for row in rows_of(store.load()) if isinstance(row, Attempt)}
+    kept = {row for row in rows_of(store) if isinstance(row, Attempt)}
     assert len(store.history("busy").attempts) <= 20 + 16
     assert set(one[-20:]) <= kept
 
@@ -213,7 +226,7 @@ def storable(row: Row) -> Row:
 @given(batches=st.lists(st.lists(WRITES, max_size=12), max_size=8))
 def test_a_store_is_what_a_dictionary_would_be(place, batches):
     store = place.opened[-1] if place.opened else place.open()
-    store.write([Forget(*key_of(row)) for row in rows_of(store.load())])
+    store.write([Forget(*key_of(row)) for row in rows_of(store)])
     model: dict[object, Row] = {}
     for batch in batches:
         store.write(batch)
@@ -222,7 +235,7 @@ def test_a_store_is_what_a_dictionary_would_be(place, batches):
                 model.pop(key_of(write), None)
             else:
                 model[key_of(write)] = storable(write)
-    assert rows_of(store.load()) == set(model.values())
+    assert rows_of(store) == set(model.values())
 
 
 def test_infinite_times_are_kept(place):

@@ -9,6 +9,7 @@ CREATE INDEX boots_by_machine ON boots (machine, began);
 CREATE TABLE tokens (hash TEXT NOT NULL PRIMARY KEY, machine TEXT NOT NULL, boot TEXT NOT NULL, purpose TEXT NOT NULL, minted DOUBLE PRECISION NOT NULL, expires DOUBLE PRECISION NOT NULL, once BOOLEAN NOT NULL, state TEXT NOT NULL, address TEXT NOT NULL);
 CREATE INDEX tokens_by_end ON tokens (expires);
 CREATE TABLE booted (machine TEXT NOT NULL PRIMARY KEY, image TEXT NOT NULL, version TEXT NOT NULL, kernel TEXT NOT NULL, initrd TEXT NOT NULL, time DOUBLE PRECISION NOT NULL);
+CREATE INDEX booted_by_time ON booted (time);
 CREATE TABLE first_boots (machine TEXT NOT NULL PRIMARY KEY, root TEXT NOT NULL, time DOUBLE PRECISION NOT NULL);
 CREATE TABLE alerts (id TEXT NOT NULL PRIMARY KEY, time DOUBLE PRECISION NOT NULL, machine TEXT NOT NULL, mac TEXT NOT NULL, address TEXT NOT NULL, what TEXT NOT NULL, text TEXT NOT NULL);
 CREATE INDEX alerts_by_time ON alerts (time);
