@@ -9,6 +9,7 @@ import secrets
 import time
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import NoReturn
 
 from pxed.server.alerts import Alerts, Subject
@@ -75,6 +76,24 @@ class Access:
         for hash_ in gone:
             self._forget(hash_)
         return [Forget(Token, (hash_,)) for hash_ in gone]
+
+    def machine_of(self, raw: str) -> str:
+        """The machine that a token was given to, by its name of now; "" for a token that is not known."""
+        row = self._tokens.get(tokens.hashed(raw))
+        return row.machine if row is not None else ""
+
+    def move(self, moves: Mapping[str, str]) -> list[Write]:
+        """Tokens of machines that have another name now, and what makes that durable."""
+        moved = [
+            replace(self._tokens[hash_], machine=name)
+            for old, name in moves.items()
+            for hash_ in tuple(self._of.get(old, ()))
+        ]
+        for token in moved:
+            self._forget(token.hash)
+        for token in moved:
+            self._remember(token)
+        return list(moved)
 
     def is_for(self, raw: str, machine: str, purposes: frozenset[Purpose]) -> bool:
         """Whether a token was given to the machine for one of these."""

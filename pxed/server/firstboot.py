@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 
 from pxed.server.keeping import Keeper
 from pxed.status.records import FirstBoot, Forget, Write
@@ -48,6 +49,13 @@ class FirstBoots:
                 return False
             await self._keep(machine, None, Forget(FirstBoot, (machine,)))
             return True
+
+    def move(self, moves: Mapping[str, str]) -> list[Write]:
+        """Those of machines that have another name now, and what makes that durable."""
+        taken = [(old, name, self._boots.pop(old)) for old, name in moves.items() if old in self._boots]
+        moved = [replace(boot, machine=name) for _, name, boot in taken]
+        self._boots |= {boot.machine: boot for boot in moved}
+        return [*(Forget(FirstBoot, (old,)) for old, _, _ in taken), *moved]
 
     async def _keep(self, machine: str, boot: FirstBoot | None, *writes: Write) -> None:
         """In memory at once, for a machine asks again before the disk has answered; taken back if that fails."""

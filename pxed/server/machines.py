@@ -20,6 +20,7 @@ from pxed.server.access import Access
 from pxed.server.alerts import Alerts, Subject
 from pxed.server.changes import Changes, Undo
 from pxed.server.firstboot import FirstBoots
+from pxed.server.history import History
 from pxed.server.keeping import Keeper
 from pxed.server.live import Live
 from pxed.server.orders import OrderError
@@ -30,8 +31,6 @@ from pxed.status.records import Alert, Attempt, BootRecord, Forget, Purpose, Sta
 from pxed.status.store.contents import Contents
 from pxed.status.store.errors import StoreError
 
-BOOTS_KEPT = 5  # in memory, of each machine; the store has more
-ATTEMPTS_KEPT = 20
 TICK_SECONDS = 1.0
 EXPIRY_SECONDS = 60.0
 
@@ -49,10 +48,8 @@ class Machines:
         self._first_boots = first_boots
         self._emit = emit
         self._standings: dict[str, Standing] = {}
-        self._attempts: dict[str, dict[str, Attempt]] = {}  # by machine and boot, oldest first
-        self._boots: dict[str, list[BootRecord]] = {}  # by machine, newest first
+        self._history = History()
         self._open: set[str] = set()  # machines with an open attempt
-        self._awaited: set[str] = set()  # machines whose boot is to report
         self.changes = Changes(self._remember)
 
     def load(self, contents: Contents) -> None:
@@ -60,9 +57,9 @@ class Machines:
         for standing in contents.standings.values():
             self._set(standing.machine, standing)
         for attempt in contents.attempts:
-            self._note_attempt(attempt)
+            self._history.add_attempt(attempt)
         for boot in contents.boots:
-            self._note_boot(boot)
+            self._history.add_boot(boot)
         self.reconsider()
 
     # What is known
@@ -77,14 +74,11 @@ class Machines:
 
     def boots(self, name: str = "") -> Sequence[BootRecord]:
         """Its last boots, or those of all machines, newest first."""
-        if name:
-            return self._boots.get(name, ())
-        every = (boot for boots in self._boots.values() for boot in boots)
-        return sorted(every, key=lambda boot: boot.began, reverse=True)
+        return self._history.boots(name) if name else self._history.all_boots()
 
     def attempts(self, name: str) -> Sequence[Attempt]:
         """Its last attempts to install, newest first."""
-        return list(reversed(self._attempts.get(name, {}).values()))
+        return self._history.attempts(name)
 
     def alerts(self, name: str = "") -> Sequence[Alert]:
         """What somebody should look at, newest first."""
@@ -107,7 +101,7 @@ class Machines:
 
     def match_of_boot(self, inventory: Inventory, match: Match, boot: str) -> Match:
         """The match with the profile that one of its last boots has."""
-        record = next((record for record in self._boots.get(match.name, ()) if record.id == boot), None)
+        record = self._history.boot(match.name, boot)
         if record is None or record.profile == match.profile_name or record.profile not in inventory.profiles:
             return match
         standing = self.standing(match.name)
@@ -117,7 +111,8 @@ class Machines:
 
     def way_of(self, name: str, boot: str) -> str:
         """What one of its last boots does (Way); "" when it is not known any more."""
-        return next((record.way for record in self._boots.get(name, ()) if record.id == boot), "")
+        record = self._history.boot(name, boot)
+        return record.way if record is not None else ""
 
     # Orders of operators
 
@@ -165,14 +160,14 @@ class Machines:
     async def begin(self, old: Standing | None, step: Step, record: BootRecord | None, *rows: Write) -> None:
         """A boot has got its course: keep all of it, durable when it returns. Raises StoreError."""
         if record is not None:
-            rows = (*self._ended(record), record, *rows)
-            self._note_boot(record)
+            rows = (*self._history.ended(record), record, *rows)
+            self._history.add_boot(record)
         await self._change(old, step, *rows)
 
     def began_unguarded(self, record: BootRecord, *rows: Write) -> None:
         """A boot that no secret and no installation depends on: it is kept soon."""
-        self._keeper.later(*self._ended(record), record, *rows)
-        self._note_boot(record)
+        self._keeper.later(*self._history.ended(record), record, *rows)
+        self._history.add_boot(record)
 
     async def report(self, match: Match, token: Token, stage: str, message: str) -> None:
         """A machine's own report. Raises OutdatedError, or StoreError: then it is to be made again."""
@@ -181,8 +176,7 @@ class Machines:
 
     async def _report(self, match: Match, token: Token, stage: str, message: str) -> None:
         now, old = time.time(), self.standing(match.name)
-        boots = self._boots.get(match.name, [])
-        record = next((record for record in boots if record.id == token.boot), None)
+        boots, record = self._history.boots(match.name), self._history.boot(match.name, token.boot)
         is_install = token.purpose is Purpose.RESIDENT or (record is not None and record.way == Way.INSTALL)
         step = None
         if is_install:
@@ -197,16 +191,16 @@ class Machines:
         rows: tuple[Write, ...] = ()
         if record is not None:
             told = replace(record, reported=stage, reported_at=now, message=message)
-            self._note_boot(told)
+            self._history.add_boot(told)
             rows = (told,)
         await self._change(old, step or Step(old or Standing(match.name)), *rows)
 
     def reported_openly(self, name: str, stage: str, message: str) -> None:
         """A report that nothing vouches for, of a machine whose boots nothing guards."""
-        boots = self._boots.get(name)
+        boots = self._history.boots(name)
         if boots and not boots[0].deadline and boots[0].way != Way.INSTALL:
             told = replace(boots[0], reported=stage, reported_at=time.time(), message=message)
-            self._note_boot(told)
+            self._history.add_boot(told)
             self._keeper.later(told)
 
     def loaded(self, name: str) -> None:
@@ -252,16 +246,18 @@ class Machines:
                     await self._change(standing, install.on_deadline(standing, now, rules))
             except StoreError:
                 continue  # the store says so itself; it stays open until the next tick
-        for name in tuple(self._awaited):
-            self._look_for_report(self._boots[name][0], now)
+        for name in tuple(self._history.awaited):
+            self._look_for_report(self._history.boots(name)[0], now)
 
     def reconsider(self) -> None:
         """After a (re)load: renamed machines keep where they stand; DHCP's detours are found anew."""
         inventory = self._live.snapshot.inventory
-        moved = [(old, self._standings[old], name) for old, name in heirs(inventory, self._standings).items()]
+        moves = heirs(inventory, self._standings)
+        moved = [(old, self._standings[old], name) for old, name in moves.items()]
         for old, _, _ in moved:
             self._set(old, None)
             self._keeper.later(Forget(Standing, (old,)))
+        self._keeper.later(*self._history.move(moves), *self._access.move(moves), *self._first_boots.move(moves))
         for old, standing, name in moved:
             self._keep(replace(standing, machine=name))
             self._say(self._standings[name], f"was {old} before, by its MAC: what is known of it stays")
@@ -275,7 +271,7 @@ class Machines:
     # Inside
 
     def _found(self, name: str) -> Match | None:
-        return found(self._live.snapshot.inventory, name, self._boots.get(name, ()))
+        return found(self._live.snapshot.inventory, name, self._history.boots(name))
 
     def _match(self, name: str) -> Match:
         match = self._found(name)
@@ -309,7 +305,7 @@ class Machines:
     async def _change(self, old: Standing | None, step: Step, *rows: Write) -> None:
         """Put a step into memory and keep it. Raises StoreError: whoever calls takes it back (Changes)."""
         new, name = step.standing, step.standing.machine
-        attempts = [self._note_attempt(attempt) for attempt in step.attempts]
+        attempts = [self._history.add_attempt(attempt) for attempt in step.attempts]
         kept: list[Write] = []
         if new != (old or Standing(name, new.macs)):
             self._set(name, new)
@@ -320,13 +316,11 @@ class Machines:
         self._say(new, step.said)
 
     def _remember(self, name: str) -> Undo:
-        standing, boots = self._standings.get(name), list(self._boots.get(name, ()))
-        attempts, tokens = dict(self._attempts.get(name, {})), self._access.of(name)
+        standing, tokens, put_back = self._standings.get(name), self._access.of(name), self._history.remembered(name)
 
         def undo() -> None:
             self._set(name, standing)
-            self._boots[name], self._attempts[name] = boots, attempts
-            self._await_report(name)
+            put_back()
             self._access.restore(tokens)
 
         return undo
@@ -365,42 +359,10 @@ class Machines:
         else:
             self._live.detours.pop(standing.machine, None)
 
-    def _note_attempt(self, attempt: Attempt) -> Attempt:
-        known = self._attempts.setdefault(attempt.machine, {})
-        before = known.get(attempt.boot)
-        attempt = replace(attempt, began=before.began) if before is not None else attempt
-        known[attempt.boot] = attempt
-        if len(known) > ATTEMPTS_KEPT:
-            del known[next(iter(known))]
-        return attempt
-
-    def _note_boot(self, record: BootRecord) -> None:
-        boots = self._boots.setdefault(record.machine, [])
-        place = next((place for place, boot in enumerate(boots) if boot.id == record.id), None)
-        if place is None:
-            boots.insert(0, record)
-            del boots[BOOTS_KEPT:]
-        else:
-            boots[place] = record
-        self._await_report(record.machine)
-
-    def _await_report(self, name: str) -> None:
-        boot = next(iter(self._boots[name]), None)
-        awaited = boot is not None and bool(boot.deadline) and not boot.reported and boot.way != Way.INSTALL
-        (self._awaited.add if awaited else self._awaited.discard)(name)
-
-    def _ended(self, record: BootRecord) -> list[Write]:
-        """The boot before this one is over."""
-        boots = self._boots.get(record.machine)
-        if not boots or boots[0].id == record.id or boots[0].ended:
-            return []
-        boots[0] = replace(boots[0], ended=record.began)
-        return [boots[0]]
-
     def _look_for_report(self, record: BootRecord, now: float) -> None:
         if now < record.deadline:
             return
-        self._awaited.discard(record.machine)
+        self._history.awaited.discard(record.machine)
         text = f"it booted {(now - record.began) / 60:.0f} minutes ago and has not reported that it runs"
         self._alerts.alert("no-report", Subject(record.machine, record.mac, record.address), text)
 

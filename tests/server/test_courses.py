@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from pxed.status.records import Standing, State
-from tests.server.httpsite import MAC1, MAC2, Site, serving
+from pxed.status.records import Standing, State, Token
+from tests.server.httpsite import MAC1, MAC2, Site, serving, snapshot
 from tests.server.keeper import Keeper
 
 INVENTORY = """
@@ -88,6 +88,24 @@ async def test_no_attempt_begins_before_there_is_something_to_install(tmp_path: 
         assert "not mirrored yet" in await script(site, "52:54:00:00:00:02")
         assert site.services.machines.standing("node2") is None
         assert not site.services.machines.attempts("node2")
+
+
+async def test_a_machine_that_is_renamed_while_it_installs_still_reports(tmp_path: Path) -> None:
+    async with serving(tmp_path, text=INVENTORY) as site:
+        text = await script(site)
+        assert await report(site, text, "installing") == 200
+        renamed = INVENTORY.replace("node1:", "rack7:")
+        site.live.snapshot = snapshot(tmp_path, site.port, "ignore", renamed)
+        site.services.machines.reconsider()
+        assert await report(site, text, "installed") == 200
+        standing = site.services.machines.standing("rack7")
+        assert standing is not None
+        assert standing.state is State.INSTALLED
+        assert site.services.machines.standing("node1") is None
+        assert [(a.machine, a.outcome) for a in site.services.machines.attempts("rack7")] == [("rack7", "installed")]
+        assert "sanboot" in await script(site)
+        moved = [write for write in site.keeper.writes if isinstance(write, Token) and write.machine == "rack7"]
+        assert moved, "its tokens are durable under the new name"
 
 
 async def test_a_reset_machine_has_its_first_boot_before_it_again(tmp_path: Path) -> None:
