@@ -71,7 +71,7 @@ def kernel_command_line(
                 lambda made: ignition_url(match, endpoint, identity, token, made=made, secure=secure),
             ),
             *_profile_words(match.profile),
-            *([f"{REPORT_WORD}={report_url(match, endpoint, identity, report)}"] if report else []),
+            *([f"{REPORT_WORD}={report_url(match, endpoint, identity, report, secure=secure)}"] if report else []),
             *([f"BOOTIF=01-{identity.mac.replace(':', '-')}"] if identity.mac else []),
             *match.profile.args,
         ]

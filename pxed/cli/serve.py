@@ -1,16 +1,19 @@
-"""`pxed serve`: the daemon. Exit codes: 0 after SIGTERM, 1 for a bad inventory, 2 when the host does not let it run."""
+"""`pxed serve`: the daemon. Exit codes: 0 after SIGTERM, 1 for a bad inventory, 2 when the host does not let it run, 3
+when the state's database is away: systemd then tries again.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import sys
+import time
 from pathlib import Path
 
 from pxed.errors import ConfigError, HostError
-from pxed.events import Level
+from pxed.events import Event, Kind, Level
 from pxed.server.apitoken import api_token
-from pxed.server.app import Daemon, open_state
+from pxed.server.app import Daemon, State, open_state
 from pxed.server.bus import Bus, LogWriter, as_journal, as_json, as_text
 from pxed.server.live import Snapshot
 from pxed.server.load import load_snapshot
@@ -18,9 +21,11 @@ from pxed.server.redact import guard_log
 from pxed.server.sockets import Sockets, open_all
 from pxed.server.systemd import listen_fds, manager
 from pxed.status.journal import Journal
-from pxed.status.store.errors import StoreError
+from pxed.status.store.errors import StoreError, Trouble
 
 CHECKED_AT_START = 50  # machines whose own config is made before READY, 4 ms each; the others follow in the background
+AWAY_SECONDS = 60.0  # for the state's database to come up; systemd waits 90 for READY
+AWAY_PAUSE = 2.0
 _FORMATS = {"text": as_text, "json": as_json, "journal": as_journal}
 
 
@@ -44,13 +49,29 @@ async def _serve(config: Path, snapshot: Snapshot, sockets: Sockets, log_format:
     bus = Bus(Journal(), LogWriter(), _FORMATS[log_format], level)
     told, credential = manager(os.environ, os.getpid()), api_token(os.environ)
     try:
-        state = await open_state(snapshot, bus.emit)
+        state = await _opened(snapshot, bus)
     except StoreError as error:
         bus.close()
         sockets.close()
-        return _fail(f"pxed: {error}", 2)
+        return _fail(f"pxed: {error}", 3 if error.trouble is Trouble.AWAY else 2)
     await Daemon(config, state, sockets, bus, told, credential=credential).run()
     return 0
+
+
+async def _opened(snapshot: Snapshot, bus: Bus) -> State:
+    """The state, also from a database that comes up after pxed. Raises StoreError."""
+    deadline, told = time.monotonic() + AWAY_SECONDS, False
+    while True:
+        try:
+            return await open_state(snapshot, bus.emit)
+        except StoreError as error:
+            if error.trouble is not Trouble.AWAY or time.monotonic() > deadline:
+                raise
+            if not told:
+                text = f"{error}; trying for {AWAY_SECONDS:.0f} seconds"
+                bus.emit(Event(Kind.NOTICE, time.time(), text=text, level=Level.WARNING))
+            told = True
+            await asyncio.sleep(AWAY_PAUSE)
 
 
 def _fail(message: str, code: int) -> int:

@@ -21,6 +21,7 @@ from pxed.status.records import Forget, Purpose, Setting, Spent, Token, Write
 from pxed.status.store.errors import StoreError
 from pxed.status.tokens import Denied
 
+NOT_KEPT = "The state cannot be kept now, pxed's log says why"  # which is nobody else's business
 KEY = "token-key"  # the setting that holds the key
 MOST = 200_000  # tokens; the oldest goes first: a group's machines are MACs that a sender can invent
 _RETRY = {"Retry-After": "2"}
@@ -134,12 +135,12 @@ class Access:
             self._remember(one)
         try:
             await self._keeper.commit(row, *new)
-        except StoreError as error:
+        except StoreError:
             for one, old in zip((row, *new), before, strict=True):
                 if self._tokens.get(one.hash) is one:  # else another boot has begun, which ends them
                     self._remember(old) if old is not None else self._forget(one.hash)
             self._busy.discard(token.hash)
-            refuse(503, f"The state cannot be kept now: {error}", {"Retry-After": "5"})
+            refuse(503, f"{NOT_KEPT}: ask again.", {"Retry-After": "5"})
         except BaseException:
             self._busy.discard(token.hash)
             raise

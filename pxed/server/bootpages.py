@@ -9,6 +9,7 @@ from pxed.boot.page import Page, Release, page_for
 from pxed.boot.script import entry_script
 from pxed.events import Emit, Kind, Level
 from pxed.inventory.lookup import Identity, Match, Unmatched, resolve
+from pxed.server.access import NOT_KEPT
 from pxed.server.callers import Caller, ClientMap, identity_of, smbios_text
 from pxed.server.firstboot import FirstBoots
 from pxed.server.happenings import happened, printable
@@ -71,8 +72,8 @@ class BootPages:
         version = (target or release or Release()).version
         try:
             course = await self._visits.settle(inventory, arrival, version, release.missing if release else "")
-        except StoreError as error:
-            refuse(503, f"No script for {match.name}: its state cannot be kept now: {error}", {"Retry-After": "5"})
+        except StoreError:
+            refuse(503, f"No script for {match.name}. {NOT_KEPT}: ask again.", {"Retry-After": "5"})
         if not course.refused:
             self._learn(asked, arrival.visitor.match, arrival.visitor.identity, said)
         page = self._page(asked, arrival, course, release)

@@ -10,7 +10,7 @@ from aiohttp import web
 from pxed.events import Emit, Kind, Level
 from pxed.inventory.lookup import Match
 from pxed.inventory.profile import Boot
-from pxed.server.access import Access
+from pxed.server.access import NOT_KEPT, Access
 from pxed.server.bodies import read_body
 from pxed.server.callers import Caller
 from pxed.server.firstboot import FirstBoots
@@ -66,8 +66,8 @@ class ReportPages:
             except OutdatedError as error:
                 self._say(caller, match, report, f" (not counted: {error})")
                 refuse(409, f"Not counted: {error}.")
-            except StoreError as error:
-                refuse(503, f"This report cannot be kept now: {error}", {"Retry-After": "5"})
+            except StoreError:
+                refuse(503, f"{NOT_KEPT}: report again.", {"Retry-After": "5"})
         self._say(caller, match, report)
         if report.stage == "running":
             await self.had_first_boot(caller, match)

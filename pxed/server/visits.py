@@ -122,7 +122,7 @@ class Visits:
             record = self._record(arrival, course, now, version)
             await self._begin(arrival, now, step, record, tokens.rows, guarded=guarded)
         tls = inventory.server.http.tls
-        secure = tls is not None and tls.ca is None and bool(tokens.token)
+        secure = tls is not None and tls.ca is None and bool(tokens.token or tokens.report)
         return course._replace(boot=arrival.boot, token=tokens.token, report=tokens.report, secure=secure)
 
     async def _begin(
