@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
 import socket
 from pathlib import Path
 
 import pytest
 
-from pxed.cli import serve
 from pxed.server.bus import LogWriter
+
+serve = importlib.import_module("pxed.cli.serve")  # the package has a command of that name
 
 
 def free_port(kind: socket.SocketKind) -> int:
