@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.cases import dhcp, http, ignition, startup, sync, tftp, transpile
+from benchmarks.cases import dhcp, http, ignition, startup, state, sync, tftp, transpile
 from benchmarks.model import Case
 
 
@@ -15,5 +15,6 @@ def every() -> list[Case]:
         *ignition.cases(),
         *transpile.cases(),
         *sync.cases(),
+        *state.cases(),
         *startup.cases(),
     ]

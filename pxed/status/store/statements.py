@@ -8,7 +8,7 @@ from typing import Any, TypeVar, cast
 
 from sqlalchemy import Connection, Executable, bindparam, delete, func, select, tuple_
 
-from pxed.status.records import Alert, Attempt, BootRecord, Forget, Row, Standing, Write
+from pxed.status.records import Alert, Attempt, Booted, BootRecord, Forget, Row, Standing, Write
 from pxed.status.store.rows import DECODE, ENCODE, Key, key_of
 from pxed.status.store.tables import NAMES, TABLES
 
@@ -16,6 +16,7 @@ TIMES: dict[type[Row], str] = {
     Attempt: "began",
     BootRecord: "began",
     Alert: "time",
+    Booted: "time",
 }  # history, and what it is sorted by
 _Kind = TypeVar("_Kind")
 
