@@ -54,8 +54,10 @@ class Machines:
 
     def load(self, contents: Contents) -> None:
         """What the store had at the start."""
-        for standing in contents.standings.values():
-            self._set(standing.machine, standing)
+        for standing in filter(_says_something, contents.standings.values()):  # reconsider finds the detours, once
+            self._standings[standing.machine] = standing
+            if install.is_open(standing):
+                self._open.add(standing.machine)
         for attempt in contents.attempts:
             self._history.add_attempt(attempt)
         for boot in contents.boots:
