@@ -34,19 +34,21 @@ def pxed(
         for name, text in (files or {}).items():
             site.write(name, text)
         config = site.write(f"pxed-{listed}.yaml", inventory(site.macs(listed), unknown, fields))
-        command = [str(Path(sys.executable).with_name("pxed")), "serve", "-c", str(config)]
-        with _notified() as (listener, env):
-            began = time.monotonic()
-            with running(link, command, tools.CACHE / "log" / "pxed.log", env) as process:
-                ready = _wait_until_ready(process, listener)
-                yield replace(
-                    process,
-                    ready_seconds=ready - began,
-                    http_port=HTTP_PORT,
-                    image_path=f"/images/bench/{site.IMAGE.name}",
-                )
+        with daemon(link, config) as process:
+            yield replace(process, http_port=HTTP_PORT, image_path=f"/images/bench/{site.IMAGE.name}")
 
     return Contender("pxed", serve)
+
+
+@contextlib.contextmanager
+def daemon(link: Link, config: Path, *, restarts: bool = False, **environment: str) -> Iterator[Process]:
+    """`pxed serve`, READY. With `restarts` the process is a shell that starts it again whenever it ends."""
+    command = [str(Path(sys.executable).with_name("pxed")), "serve", "-c", str(config)]
+    command = ["sh", "-c", 'while :; do "$@"; done', "sh", *command] if restarts else command
+    with _notified() as (listener, env):
+        began = time.monotonic()
+        with running(link, command, tools.CACHE / "log" / "pxed.log", env | environment) as process:
+            yield replace(process, ready_seconds=_wait_until_ready(process, listener) - began)
 
 
 def inventory(macs: Sequence[str], unknown: str, fields: str = "") -> str:

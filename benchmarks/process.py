@@ -38,15 +38,20 @@ class Process:
 
     def rss_mb(self) -> float:
         """Resident memory in MB (10**6 bytes), shared libraries included."""
-        for line in Path(f"/proc/{self.pid}/smaps_rollup").read_text().splitlines():
-            if line.startswith("Rss:"):
-                return int(line.split()[1]) * 1024 / 1e6
-        raise RuntimeError("smaps_rollup without Rss")
+        return rss_mb(self.pid)
 
     def log_lines(self) -> int:
         """Lines that the server has logged so far."""
         with self.log.open("rb") as stream:
             return sum(chunk.count(b"\n") for chunk in iter(lambda: stream.read(1 << 20), b""))
+
+
+def rss_mb(pid: int) -> float:
+    """Resident memory of a process in MB (10**6 bytes), shared libraries included."""
+    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+        if line.startswith("Rss:"):
+            return int(line.split()[1]) * 1024 / 1e6
+    raise RuntimeError("smaps_rollup without Rss")
 
 
 def _cpu_ticks(stat: Path, session: int) -> int:

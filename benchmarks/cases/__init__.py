@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.cases import dhcp, http, ignition, startup, state, sync, tftp, transpile
+from benchmarks.cases import dhcp, http, ignition, installs, startup, state, sync, tftp, transpile
 from benchmarks.model import Case
 
 
@@ -13,6 +13,7 @@ def every() -> list[Case]:
         *tftp.cases(),
         *http.cases(),
         *ignition.cases(),
+        *installs.cases(),
         *transpile.cases(),
         *sync.cases(),
         *state.cases(),

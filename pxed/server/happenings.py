@@ -46,4 +46,5 @@ def refused(caller: Caller, method: str, target: str, *, status: int, sentence: 
 
 def printable(text: str) -> str:
     """One line of at most 300 characters, without secrets."""
-    return "".join(c if c.isprintable() else "?" for c in redacted(text)[:_MAX_TEXT])
+    line = redacted(text)[:_MAX_TEXT]
+    return line if line.isprintable() else "".join(c if c.isprintable() else "?" for c in line)

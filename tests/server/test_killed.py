@@ -88,6 +88,7 @@ class Killing:
         async with asyncio.timeout(20):
             while line := (await self.process.stdout.readline()).decode():
                 if line == "ended\n":
+                    self.pid = 0
                     return False
                 self.last = line
                 if line.startswith("started"):
@@ -105,11 +106,13 @@ async def killing(home: Path) -> AsyncIterator[Killing]:
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "tests.server.killing", cwd=ROOT, env=environment, stdin=-1, stdout=-1, limit=1 << 20
     )
+    starter = Killing(process, home)
     try:
-        yield Killing(process, home)
+        yield starter
     finally:
-        process.kill()
-        await process.communicate()
+        if starter.pid:
+            os.kill(starter.pid, signal.SIGKILL)
+        await process.communicate()  # it ends with its input
 
 
 @dataclass
