@@ -35,7 +35,7 @@ def _by_architecture(inventory: Inventory, identity: Identity, boots: Iterable[B
     tried = (resolve(inventory, identity._replace(arch=arch)) for arch in sorted(KNOWN_NAMES))
     matches = {match.profile_name: match for match in tried if isinstance(match, Match)}
     booted = (matches[boot.profile] for boot in boots if boot.profile in matches)
-    return next(booted, next(iter(matches.values())) if len(matches) == 1 else None)
+    return next(booted, None)
 
 
 def ordered(inventory: Inventory, match: Match, standing: Standing | None) -> Match:
