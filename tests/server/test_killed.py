@@ -88,7 +88,6 @@ class Killing:
         async with asyncio.timeout(20):
             while line := (await self.process.stdout.readline()).decode():
                 if line == "ended\n":
-                    self.pid = 0
                     return False
                 self.last = line
                 if line.startswith("started"):
@@ -104,15 +103,21 @@ async def killing(home: Path) -> AsyncIterator[Killing]:
     """A starter of daemons for an inventory in `home`."""
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.server.killing", cwd=ROOT, env=environment, stdin=-1, stdout=-1, limit=1 << 20
+        sys.executable,
+        "-m",
+        "tests.server.killing",
+        cwd=ROOT,
+        env=environment,
+        stdin=-1,
+        stdout=-1,
+        limit=1 << 20,
+        start_new_session=True,
     )
-    starter = Killing(process, home)
     try:
-        yield starter
+        yield Killing(process, home)
     finally:
-        if starter.pid:
-            os.kill(starter.pid, signal.SIGKILL)
-        await process.communicate()  # it ends with its input
+        os.killpg(process.pid, signal.SIGKILL)  # with a daemon that lives
+        await process.communicate()
 
 
 @dataclass
