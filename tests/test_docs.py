@@ -21,6 +21,7 @@ from pathlib import Path
 import pytest
 
 from pxed.server.load import load_snapshot
+from tests.ports import free_port
 from tests.releases.server import ReleaseServer
 
 ROOT = Path(__file__).parent.parent
@@ -131,7 +132,8 @@ def test_each_command_works_in_the_order_of_the_page(paper: Path, tmp_path: Path
         for block in page:
             if block.kind == "yaml" and not block.file:
                 daemon.close()
-                with_releases(lay(tmp_path, block), releases, DAEMON.format(*free_ports()) if orders else "")
+                ports = free_port(socket.SOCK_STREAM), free_port(socket.SOCK_DGRAM)
+                with_releases(lay(tmp_path, block), releases, DAEMON.format(*ports) if orders else "")
             for command in block.commands:
                 if re.search(r"images (promote|rollback)", command):
                     releases.publish("stable", "amd64", NEW)
@@ -161,14 +163,6 @@ def serving(home: Path) -> Iterator[None]:
         process.kill()
         process.communicate()
         (home / "token").unlink()
-
-
-def free_ports() -> tuple[int, int]:
-    """For HTTP and TFTP."""
-    with socket.socket() as http, socket.socket(type=socket.SOCK_DGRAM) as tftp:
-        http.bind(("127.0.0.1", 0))
-        tftp.bind(("127.0.0.1", 0))
-        return http.getsockname()[1], tftp.getsockname()[1]
 
 
 def test_each_link_leads_somewhere() -> None:

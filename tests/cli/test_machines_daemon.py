@@ -12,16 +12,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
+from tests.ports import free_port
 from tests.server.standings import TOKEN, write_token
 
 PXED = Path(sys.executable).with_name("pxed")
 
 
 def inventory(home: Path) -> None:
-    with socket.socket() as http, socket.socket(type=socket.SOCK_DGRAM) as tftp:
-        http.bind(("127.0.0.1", 0))
-        tftp.bind(("127.0.0.1", 0))
-        ports = f"http: {{port: {http.getsockname()[1]}}}, tftp: {{port: {tftp.getsockname()[1]}}}"
+    http, tftp = free_port(socket.SOCK_STREAM), free_port(socket.SOCK_DGRAM)
+    ports = f"http: {{port: {http}}}, tftp: {{port: {tftp}}}"
     server = f"server: {{interfaces: [lo], data_dir: data, dhcp: 'off', {ports}}}\n"
     machine = "node1: {mac: 52:54:00:00:00:01, profile: disk}"
     (home / "pxed.yaml").write_text(f"{server}profiles: {{disk: {{boot: local}}}}\nmachines: {{{machine}}}\n")

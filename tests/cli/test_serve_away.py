@@ -7,19 +7,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.ports import free_port
+
 SERVE = """
 import importlib, pathlib, sys
 serve = importlib.import_module("pxed.cli.serve")
 serve.AWAY_SECONDS, serve.AWAY_PAUSE = 0.1, 0.2
 sys.exit(serve.run(pathlib.Path(sys.argv[1]), "text", "info"))
 """
-
-
-def free_port(kind: socket.SocketKind) -> int:
-    with socket.socket(socket.AF_INET, kind) as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
 
 
 def test_a_database_that_stays_away_ends_the_start_so_that_systemd_tries_again(tmp_path: Path) -> None:

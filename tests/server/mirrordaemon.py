@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from tests.ports import free_port
 from tests.releases.server import ReleaseServer
 
 INVENTORY = """\
@@ -82,12 +83,6 @@ class MirrorDaemon:
         self.process.terminate()
         _, log = self.process.communicate(timeout=60)
         return [json.loads(line)["text"] for line in log.splitlines() if line.startswith("{")]
-
-
-def free_port(kind: socket.SocketKind) -> int:
-    with socket.socket(socket.AF_INET, kind) as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
 
 
 @contextlib.contextmanager

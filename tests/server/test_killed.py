@@ -20,11 +20,11 @@ from typing import Any
 import pytest
 
 from tests.lab.postgres import Postgres
+from tests.ports import free_port
 from tests.server.booting import SYSTEM_FILE, Machine, files_of, report_url_of
 from tests.server.httpsite import Answer
 from tests.server.installsite import write_configs
 from tests.server.standings import BEARER
-from tests.server.test_lifecycle import free_port
 
 ROOT = Path(__file__).parent.parent.parent
 INVENTORY = """

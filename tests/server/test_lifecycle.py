@@ -12,13 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.ports import free_port
+
 PXED = Path(sys.executable).with_name("pxed")
-
-
-def free_port(kind: socket.SocketKind) -> int:
-    with socket.socket(socket.AF_INET, kind) as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
 
 
 class Running:
@@ -123,7 +119,7 @@ def test_sockets_of_systemd_are_served_when_they_are_the_inventorys(tmp_path, ot
     kinds = {"tftp": socket.SOCK_DGRAM, "http": socket.SOCK_STREAM}
     socks = {name: socket.socket(socket.AF_INET, kind) for name, kind in kinds.items()}
     for sock in socks.values():
-        sock.bind(("127.0.0.1", 0))
+        sock.bind(("0.0.0.0", 0))
     socks["http"].listen()
     http, tftp = (socks[name].getsockname()[1] for name in ("http", "tftp"))
     config, notify = tmp_path / "pxed.yaml", tmp_path / "notify"

@@ -15,12 +15,12 @@ from pathlib import Path
 import pytest
 
 from pxed.status.store.store import open_store
+from tests.ports import free_port
 from tests.server.booting import SYSTEM_FILE, Machine, Script, files_of, report_url_of, token_of
 from tests.server.httpsite import Answer, write_files
 from tests.server.installsite import ASSET, MARKER, SCRIPT_ONLY, SERIAL, SYSTEM_MARKER, UUID, write_configs
 from tests.server.secrets import STORE, Written, answered, leaks, written_files
 from tests.server.standings import BEARER, TOKEN
-from tests.server.test_lifecycle import free_port
 
 # A daemon that fails with all it knows in the exception, where a machine's name says so.
 FAILING = """
