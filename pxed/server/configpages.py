@@ -159,10 +159,11 @@ class ConfigPages:
         self, asked: Asked, caller: Caller, match: Match, response: web.Response, what: str, *, has_config: bool = True
     ) -> bool:
         """Send it; whether it arrived. What has the config in it is the boot's stage, and the first boot of a root."""
-        began = time.monotonic()
-        arrived = await deliver(asked, response)
+        began, kind = time.monotonic(), Kind.IGNITION if has_config else Kind.TRANSFER
         size = len(response.body) if isinstance(response.body, bytes) else 0
-        self._emit(sent(Kind.IGNITION if has_config else Kind.TRANSFER, caller, what, size, time.monotonic() - began))
+        arrived = await deliver(
+            asked, response, lambda: self._emit(sent(kind, caller, what, size, time.monotonic() - began))
+        )
         if has_config:
             await self._had_first_boot(caller, match)
         return arrived

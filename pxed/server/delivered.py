@@ -9,6 +9,7 @@ import socket
 import struct
 import termios
 import time
+from collections.abc import Callable
 
 from aiohttp import web
 
@@ -24,8 +25,12 @@ _RESET_LOOKS = 10
 _ESTABLISHED, _CLOSE, _CLOSE_WAIT = 1, 7, 8
 
 
-async def deliver(asked: Asked, response: web.Response) -> bool:
-    """Send it; whether the peer has got all of it. Raises ConnectionError when it breaks off."""
+async def deliver(asked: Asked, response: web.Response, sent: Callable[[], None]) -> bool:
+    """Send it; whether the peer has got all of it. Raises ConnectionError when it breaks off.
+
+    `sent` is called when the last byte was acknowledged, or is taken to be lost: before the look for a reset, as what
+    the machine does next is told in that time.
+    """
     transport = asked.request.transport
     mine = transport.get_extra_info("socket") if transport is not None else None
     if transport is None or mine is None or mine.fileno() < 0:
@@ -35,7 +40,9 @@ async def deliver(asked: Asked, response: web.Response) -> bool:
     with socket.socket(fileno=os.dup(mine.fileno())) as sock:
         await response.prepare(asked.request)
         await response.write_eof()
-        return await _acknowledged(sock) and await _not_reset(sock)
+        acknowledged = await _acknowledged(sock)
+        sent()
+        return acknowledged and await _not_reset(sock)
 
 
 def write_through(transport: asyncio.Transport) -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from pxed.events import Kind, Level
-from tests.server.httpsite import MAC1, Site, serving
+from pxed.server import delivered
+from tests.server.httpsite import MAC1, Site, read_answer, serving
 
 INVENTORY = """
 server: {data_dir: data, http: {port: PORT}}
@@ -194,3 +195,16 @@ async def test_machines_of_one_profile_with_fields_of_their_own_get_their_own(ho
         archives = [members((await site.ask(f"/oem/node{number}.cpio.gz")).body).keys() for number in (1, 3, 4)]
     assert configs == [(home / "a.ign").read_bytes(), (home / "b.ign").read_bytes()]
     assert archives == [{"usr/x"}, {"usr/x", "usr/share/oem/config.ign"}, {"usr/y", "usr/share/oem/config.ign"}]
+
+
+async def test_a_config_is_told_of_while_its_connection_is_still_watched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A machine that reports at once does so after it got its config, in the log as on the wire."""
+    monkeypatch.setattr(delivered, "RESET_SECONDS", 600.0)
+    async with serving(tmp_path) as site:
+        reader, writer = await site.connect()
+        writer.write(b"GET /ignition/node1 HTTP/1.1\r\nHost: pxed\r\n\r\n")
+        assert (await read_answer(reader)).status == 200
+        assert (await site.bus.wait_for(Kind.IGNITION)).text.startswith("sent its Ignition config")
+        writer.close()
