@@ -16,11 +16,16 @@ from pxed import __version__
 from pxed.events import Event, Level
 from pxed.server.bus import as_dict
 from pxed.server.callers import named
+from pxed.server.keeping import Keeper
 from pxed.server.replies import SERVER, Asked, html_reply, json_reply, refuse
 
 HEARTBEAT_SECONDS = 15.0  # a comment line, so that proxies and clients see the stream alive
 MAX_STREAMS = 64  # event streams at one time
 MAX_REPLAY = 1000  # events of the past that a reconnecting reader gets
+STORE_FAILS = (  # why is in the log: this page is for anybody
+    "machines that get secrets or are installed are told to ask again; DHCP, TFTP, files and scripts of other machines "
+    "go on; the log says what is wrong"
+)
 
 _PAGE = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>pxed</title></head><body>
@@ -53,8 +58,9 @@ Subscribe = Callable[[], AsyncIterator[Event]]
 class Api:
     """Pages about the daemon as a whole."""
 
-    def __init__(self, journal: Journal, subscribe: Subscribe) -> None:
+    def __init__(self, journal: Journal, subscribe: Subscribe, keeper: Keeper) -> None:
         self._journal = journal
+        self._keeper = keeper
         self._subscribe = subscribe
         self._streams = 0
         self._closing = asyncio.Event()
@@ -64,14 +70,16 @@ class Api:
         self._closing.set()
 
     async def health(self, asked: Asked) -> web.StreamResponse:
-        """200 as long as requests are answered."""
-        snapshot = asked.snapshot
-        return json_reply({
-            "status": "ok",
+        """200 while every machine gets what it is due; 503 while the state store fails, and since when."""
+        snapshot, fault = asked.snapshot, self._keeper.fault
+        health = {
+            "status": "failing" if fault else "ok",
             "version": __version__,
             "machines": len(snapshot.inventory.machines),
             "generation": snapshot.generation,
-        })  # fmt: skip
+            "failing": {"what": "state store", "since": fault.since, "text": STORE_FAILS} if fault else None,
+        }
+        return json_reply(health, 503 if fault else 200)
 
     async def index(self, asked: Asked) -> web.StreamResponse:
         """Where to go from here."""

@@ -81,7 +81,7 @@ class HttpServer:
         boots = BootPages(emit, clients, services.first_boots, releases, services.visits)
         reports = ReportPages(emit, services.access, machines, services.first_boots)
         configs = ConfigPages(emit, services.access, machines, services.guarded, reports.had_first_boot)
-        self._api = Api(journal, subscribe)
+        self._api = Api(journal, subscribe, services.keeper)
         pages = MachinePages(journal, orders or machines, auth or Auth(), emit)
         self._handlers: dict[Route, Handler] = {
             Route.BOOT: boots.boot,

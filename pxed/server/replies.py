@@ -58,15 +58,15 @@ def html_reply(text: str) -> web.Response:
     return web.Response(text=text, content_type="text/html", headers={"Server": SERVER})
 
 
-def json_reply(value: object) -> web.Response:
+def json_reply(value: object, status: int = 200) -> web.Response:
     """A JSON document with a closing newline, for people with curl."""
-    return json_bytes((json.dumps(value, ensure_ascii=False) + "\n").encode())
+    return json_bytes((json.dumps(value, ensure_ascii=False) + "\n").encode(), status)
 
 
-def json_bytes(body: bytes) -> web.Response:
+def json_bytes(body: bytes, status: int = 200) -> web.Response:
     """An encoded JSON document."""
     headers = {"Server": SERVER, "Cache-Control": "no-store"}
-    return web.Response(body=body, content_type="application/json", headers=headers)
+    return web.Response(body=body, status=status, content_type="application/json", headers=headers)
 
 
 def tagged_reply(request: web.BaseRequest, body: bytes, content_type: str, digest: str) -> web.Response:

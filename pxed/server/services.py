@@ -29,6 +29,7 @@ class Services:
     visits: Visits
     guarded: Guarded
     first_boots: FirstBoots
+    keeper: Keeper
 
 
 async def make_services(live: Live, keeper: Keeper, contents: Contents, clients: Clients, emit: Emit) -> Services:
@@ -40,4 +41,4 @@ async def make_services(live: Live, keeper: Keeper, contents: Contents, clients:
     machines.load(contents)
     seen = Seen(machines.to_disk)
     visits = Visits(machines, access, seen, alerts, clients.neighbours)
-    return Services(seen, alerts, access, machines, visits, Guarded(access.derive), first_boots)
+    return Services(seen, alerts, access, machines, visits, Guarded(access.derive), first_boots, keeper)

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from pxed.events import Emit, Event, Kind, Level
 from pxed.server.backlog import Backlog, Item
+from pxed.server.keeping import Fault
 from pxed.status.records import FirstBoot, Forget, Row, Setting, Standing, Token, Write
 from pxed.status.store.contents import Contents, History
 from pxed.status.store.errors import StoreError, Trouble
@@ -26,6 +27,7 @@ from pxed.status.store.store import Store, open_store
 LATER_SECONDS = 0.2  # history waits so long for company
 COMMIT_SECONDS = 5.0  # a machine is told to ask again rather than kept waiting
 RETRY_SECONDS = 2.0  # between two tries of a store that fails
+LAST_FAULT = "last-fault"  # the setting that has its time
 BATCH = 2_000  # items of one transaction
 
 
@@ -39,7 +41,7 @@ class StateStore:
         self._emit = emit
         self._backlog = Backlog()
         self._accepted = Accepted(contents)
-        self._failing = False
+        self.fault: Fault | None = None
         self._closed = False
         self._writing: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -66,7 +68,7 @@ class StateStore:
         done: asyncio.Future[None] = loop.create_future()
         item = Item(writes, done)
         self._backlog.add(item)
-        late = loop.call_later(COMMIT_SECONDS, item.settle, self._late())
+        late = loop.call_later(COMMIT_SECONDS, self._too_late, item)
         self._begin()
         try:
             await done
@@ -121,7 +123,7 @@ class StateStore:
         """Write until nothing is left; while the store fails, what nobody waits for is left for the next try."""
         while items := self._backlog.take(BATCH):
             await self._write(items)
-            if self._failing and not self._backlog.awaited:
+            if self.fault and not self._backlog.awaited:
                 return
 
     async def _write(self, items: Sequence[Item]) -> None:
@@ -149,9 +151,9 @@ class StateStore:
             raise StoreError(f"the state store failed: {error!r}") from error
 
     def _written(self, items: Sequence[Item]) -> None:
-        if self._failing:
+        if self.fault:
             lost = f"; {self._backlog.lost} rows of history were lost" if self._backlog.lost else ""
-            self._failing, self._backlog.lost = False, 0
+            self.fault, self._backlog.lost = None, 0
             self._say(f"the state store works again{lost}", Level.INFO)
         for item in items:
             if item.told():
@@ -162,15 +164,24 @@ class StateStore:
 
     def _failed(self, items: Sequence[Item], error: StoreError) -> None:
         """Who waits is told, and what it wanted is undone; what nobody waits for is tried again."""
-        if not self._failing:
-            self._say(f"{error}; machines are told to ask again until it works", Level.WARNING)
-        self._failing = True
+        fault = self._note(error)
         for item in items:
             self._backlog.hold(item.writes if item.done is None else self._accepted.before(item.writes))
             item.settle(error)
+        if not self._backlog:  # something has to be written, or nobody learns that it works again
+            self._backlog.hold([Setting(LAST_FAULT, f"{fault.since:.0f}")])
 
-    def _late(self) -> StoreError:
-        return StoreError(f"{self._store.where} did not answer in {COMMIT_SECONDS:.0f} seconds", Trouble.AWAY)
+    def _too_late(self, item: Item) -> None:
+        error = StoreError(f"{self._store.where} did not answer in {COMMIT_SECONDS:.0f} seconds", Trouble.AWAY)
+        self._note(error)
+        item.settle(error)
+
+    def _note(self, error: StoreError) -> Fault:
+        """The fault from now on, if there was none; it is said once."""
+        if self.fault is None:
+            self.fault = Fault(time.time(), str(error))
+            self._say(f"{error}; machines are told to ask again until it works", Level.WARNING)
+        return self.fault
 
     def _say(self, text: str, level: Level) -> None:
         self._emit(Event(Kind.NOTICE, time.time(), text=text, level=level))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pxed.server.keeping import Fault
 from pxed.status.records import FirstBoot, Forget, Setting, Standing, Token, Write
 from pxed.status.store.contents import Contents
 from pxed.status.store.errors import StoreError, Trouble
@@ -15,6 +16,10 @@ class Keeper:
         self.contents = Contents()
         self.writes: list[Write] = []
         self.failing = False
+
+    @property
+    def fault(self) -> Fault | None:
+        return Fault(1790000000.0, "the disk is full") if self.failing else None
 
     async def commit(self, *writes: Write) -> None:
         if self.failing:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from pxed import __version__
 from pxed.events import Event, Kind, Level
 from pxed.server import api as module
 from tests.server.httpsite import MAC1, STRANGER, Site, serving
@@ -62,7 +63,19 @@ async def test_health_counts_machines_and_loads(tmp_path: Path) -> None:
     async with serving(tmp_path) as site:
         health = json.loads((await site.ask("/healthz")).body)
     assert (health["status"], health["machines"], health["generation"]) == ("ok", 4, 1)
-    assert health["version"]
+    assert (health["version"], health["failing"]) == (__version__, None)
+
+
+async def test_health_says_that_the_store_fails_and_since_when_and_not_why(tmp_path: Path) -> None:
+    async with serving(tmp_path) as site:
+        site.keeper.failing = True
+        answer = await site.ask("/healthz")
+        assert (await site.ask("/healthz", "HEAD")).status == 503
+    health = json.loads(answer.body)
+    assert (answer.status, health["status"], health["machines"]) == (503, "failing", 4)
+    assert (health["failing"]["what"], health["failing"]["since"]) == ("state store", 1790000000.0)
+    assert "the log says what is wrong" in health["failing"]["text"]
+    assert "full" not in answer.text
 
 
 async def test_the_index_leads_on(tmp_path: Path) -> None:

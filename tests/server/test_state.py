@@ -13,7 +13,7 @@ from pxed.events import Event, Level
 from pxed.server import state as state_module
 from pxed.server.backlog import Backlog, Item
 from pxed.server.state import StateStore
-from pxed.status.records import Alert, Attempt, FirstBoot, Forget, Setting, Standing, State
+from pxed.status.records import Alert, Attempt, BootRecord, FirstBoot, Forget, Setting, Standing, State
 from pxed.status.store import Contents, StoreError, Trouble, open_store
 
 NODE = Standing("node1", (), State.WANTED)
@@ -163,6 +163,28 @@ async def test_a_store_that_fails_is_said_once_and_once_when_it_works_again(site
     site.store.failure = None
     await site.state.commit(NODE)
     assert site.notices(Level.INFO) == ["the state store works again"]
+
+
+async def test_a_fault_lasts_until_the_store_works_again_though_nobody_writes(site, hasty):
+    """A boot's record alone, as with a report, is not undone: nothing else may be there to be written."""
+    assert site.state.fault is None
+    site.store.failure = StoreError("the store is away", Trouble.AWAY)
+    with pytest.raises(StoreError):
+        await site.state.commit(BootRecord("b", "node1", "", "", 1.0, "worker", "memory"))
+    assert (site.state.fault.why, site.state.fault.since > 0) == ("the store is away", True)
+    site.store.failure = None
+    await until(lambda: site.state.fault is None)
+    assert site.notices(Level.INFO) == ["the state store works again"]
+
+
+async def test_a_store_that_does_not_answer_is_a_fault_until_it_does(site, hasty, monkeypatch):
+    monkeypatch.setattr(state_module, "COMMIT_SECONDS", 0.05)
+    site.store.gate.clear()
+    with pytest.raises(StoreError, match="did not answer"):
+        await site.state.commit(NODE)
+    assert "did not answer" in site.state.fault.why
+    site.store.gate.set()
+    await until(lambda: site.state.fault is None)
 
 
 async def test_what_nobody_waits_for_is_written_when_the_store_is_back(site, hasty):
