@@ -107,11 +107,15 @@ def machine_files(
     version: str = "",
     token: str = "",
 ) -> tuple[BootFile, ...]:
-    """What the machine loads: the image's files, then the initrd of its own if it gets one."""
+    """What the machine loads: the image's files, then the initrd of its own if it gets one.
+
+    `token` is the boot's; the initrd's URL has it where the config is in there, else it is the config's own.
+    """
     files = boot_files(image, version)
     if not needs_archive(match.profile):
         return files
     name = unique_name(_OEM_NAME, {file.name for file in files})
+    token = token if embeds_config(match.profile) else ""
     url = _own_url("oem", match, endpoint, identity, token, OEM_SUFFIX)  # iPXE loads it: it need not know our CA
     return (*files, BootFile(Role.INITRD, name, url, made=True))
 

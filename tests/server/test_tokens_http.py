@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import socket
 import struct
 from collections.abc import Awaitable, Callable
@@ -65,6 +66,16 @@ async def test_who_gets_a_config(tmp_path: Path, name: str, query: str | None, s
             answers = [await one.ask(f"/ignition/{name}") for _ in statuses]
     assert [answer.status for answer in answers] == statuses
     assert [MARKER in answer.text for answer in answers] == [status == 200 for status in statuses]
+
+
+async def test_an_initrd_without_the_config_in_it_needs_no_token(tmp_path: Path) -> None:
+    async with installing(tmp_path) as site:
+        one, script = await booted(site, "filed")
+        found = re.search(r"^initrd .* (http:\S+/oem/\S+)", script.text, re.MULTILINE)
+        assert found, script.text
+        statuses = [(await one.ask(found[1])).status, (await one.config(script.token())).status]
+        alerts = said(site)
+    assert (statuses, alerts) == ([200, 200], "")
 
 
 async def test_an_initrd_with_the_config_in_it_is_given_once_and_to_no_one_without_its_token(tmp_path: Path) -> None:
