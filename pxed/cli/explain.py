@@ -21,7 +21,7 @@ from pxed.boot.delivery import fetches_config, ignition_url, machine_files
 from pxed.boot.endpoint import Endpoint
 from pxed.boot.images import BootFile
 from pxed.boot.page import page_for
-from pxed.cli.installation import booted, course_of, summary, target_for
+from pxed.cli.installation import archived, booted, course_of, summary, target_for
 from pxed.cli.subject import Subject, find_subject, local_endpoint, mirrored_release
 from pxed.cli.trace import trace, verdict
 from pxed.dhcp.codes import BOOT_SERVER_PORT, CLIENT_PORT, SERVER_PORT
@@ -109,7 +109,7 @@ def _content_steps(snapshot: Snapshot, subject: Subject, endpoint: Endpoint, arc
         return
     name, image = match.profile.image, snapshot.inventory.images[match.profile.image]
     version = release.version if release else ""
-    for file in machine_files(match, image, endpoint, identity, version=version):
+    for file in machine_files(match, image, endpoint, identity, version=version, token=course.token if course else ""):
         yield _file_step(snapshot, match, identity, endpoint, file, file.url(name, endpoint))
     target = target_for(snapshot, match)
     if target is not None or fetches_config(match.profile):
@@ -123,7 +123,7 @@ def _file_step(
 ) -> Step:
     try:
         if file.made:
-            archive = snapshot.configs.archive(match, identity, endpoint)
+            archive = archived(snapshot, match, identity, endpoint)
             return Step(file.role, f"GET {url}", f"{len(archive.body)} bytes", "made for this machine")
         if file.remote:
             return Step(file.role, f"GET {url}", "from that server, not from pxed", "the image gives a URL")

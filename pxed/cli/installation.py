@@ -9,11 +9,11 @@ from pxed.assets.mirror.index import load_index
 from pxed.assets.mirror.keyfile import key_bytes
 from pxed.assets.mirror.rollout import version_for
 from pxed.boot.course import Course
-from pxed.boot.delivery import ignition_url, report_url, secrets_of
+from pxed.boot.delivery import embeds_config, ignition_url, report_url, secrets_of
 from pxed.boot.endpoint import Endpoint
 from pxed.boot.page import WAY
 from pxed.ignition.compose import job_of, live_config, system_config
-from pxed.ignition.config import IgnitionError, recipe_of, system_recipe_of
+from pxed.ignition.config import Archive, IgnitionError, recipe_of, system_recipe_of
 from pxed.ignition.document import Config
 from pxed.ignition.installer import Job
 from pxed.inventory.lookup import Identity, Match
@@ -58,6 +58,13 @@ def booted(snapshot: Snapshot, match: Match, identity: Identity, endpoint: Endpo
     return live_config(
         own, match.profile, _report_url(match, endpoint, identity), job, ca_of(snapshot.inventory.server)
     )
+
+
+def archived(snapshot: Snapshot, match: Match, identity: Identity, endpoint: Endpoint) -> Archive:
+    """The initrd that is made for a machine, with the unit that reports where that is in it. Raises PxedError."""
+    if match.profile.report and embeds_config(match.profile):
+        return snapshot.configs.packed(match, booted(snapshot, match, identity, endpoint))
+    return snapshot.configs.archive(match, identity, endpoint)
 
 
 def installed(snapshot: Snapshot, match: Match, identity: Identity, endpoint: Endpoint) -> Config:

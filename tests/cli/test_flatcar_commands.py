@@ -70,6 +70,18 @@ def test_explain_tells_of_an_initrd_that_pxed_makes(home: Path) -> None:
     assert "/oem/node2.cpio.gz" in steps[-1]["asks"]
 
 
+def test_explain_has_the_url_of_the_script_and_the_size_that_goes_over_the_wire(home: Path) -> None:
+    sizes = []
+    for report in ("", ", report: true"):
+        (home / "pxed.yaml").write_text(INVENTORY.replace("delivery: embedded", f"delivery: embedded{report}"))
+        _, said, _ = pxed(home, "explain", "node2", "--ipxe", "--json", "--address", "10.0.0.2")
+        script, *_, initrd = (step for step in json.loads(said)["steps"] if step["stage"] in ("script", "initrd"))
+        assert initrd["asks"] == "GET http://10.0.0.2:8080/oem/node2.cpio.gz?token=TOKEN"
+        assert initrd["asks"].removeprefix("GET ") in script["answer"]
+        sizes.append(int(initrd["answer"].removesuffix(" bytes")))
+    assert sizes[1] > sizes[0] + 500, "the unit that reports is in it"
+
+
 def test_explain_ends_where_nothing_is_mirrored_yet(home: Path) -> None:
     code, said, _ = pxed(home, "explain", "node3", "--ipxe", "--json", "--address", "10.0.0.2")
     last = json.loads(said)["steps"][-1]
