@@ -16,8 +16,10 @@ from pxed.boot.images import boot_files
 from pxed.boot.lint import notes
 from pxed.boot.loaders import DEFAULT_LOADERS
 from pxed.errors import ConfigError, Problem
+from pxed.ignition.load import profiles_of
 from pxed.inventory.loader import load, located
-from pxed.inventory.model import Inventory, LoaderKey
+from pxed.inventory.model import Boot, Inventory, LoaderKey
+from pxed.inventory.targets import IMPLIED, target_of
 from pxed.server.load import load_snapshot
 
 USUAL_KEYS: tuple[LoaderKey, ...] = (
@@ -85,7 +87,19 @@ def _not_mirrored(inventory: Inventory) -> Iterator[Problem]:
     for name, flatcar in releases.items():
         if not newest(name, flatcar, index):
             what = f"{flatcar.channel} {flatcar.version} for {flatcar.arch} is not mirrored yet: run pxed images sync"
-            yield Problem(inventory.path, 0, 0, f"images.{name}.flatcar", what, warning=True)
+            yield Problem(inventory.path, 0, 0, _naming(inventory, name), what, warning=True)
+
+
+def _naming(inventory: Inventory, image: str) -> str:
+    """The field that names an image's release: an installation's for one that is in the inventory by that only."""
+    for key, profile in profiles_of(inventory) if image.startswith(IMPLIED) else ():
+        target = target_of(profile, inventory.images) if profile.boot is Boot.INSTALL else None
+        if target is not None and target.image == image:
+            machine = inventory.machines.get(key.removeprefix("machines.")) if key.startswith("machines.") else None
+            of_profile = machine is not None and machine.profile_name and "install" not in machine.overrides
+            place = f"profiles.{machine.profile_name}" if machine is not None and of_profile else key
+            return f"{place}.install.{'channel' if profile.installation.version is None else 'version'}"
+    return f"images.{image}.flatcar"
 
 
 def _key_file(inventory: Inventory) -> Iterator[Problem]:

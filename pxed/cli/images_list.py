@@ -17,8 +17,9 @@ from pxed.assets.mirror.upstream import load_seen
 from pxed.assets.mirror.wording import amount
 from pxed.cli.mirrored import Site, print_json, with_site
 from pxed.inventory.lookup import Identity, Match, resolve
-from pxed.inventory.model import Inventory, Machine
+from pxed.inventory.model import Boot, Inventory, Machine, Profile
 from pxed.inventory.releases import FlatcarImage
+from pxed.inventory.targets import target_of
 from pxed.status.records import Booted
 
 SHORT_DIGEST = 12  # hexadecimal digits of a kernel's SHA-512 in the table; --json has all
@@ -34,6 +35,7 @@ class MachineRow:
     version: str  # "" when nothing is mirrored
     staged: bool  # whether that is a new version that others do not boot yet
     last: Booted | None
+    installs: str = ""  # the image whose release it installs, where that is another
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,9 @@ def machine_rows(site: Site) -> Iterator[MachineRow]:
             version = version_for(image, flatcar, index, machine.name)
             staged = version != settled(image, flatcar, index)
             last = boots.pop(machine.name, None)
-            yield MachineRow(machine.name, match.profile_name, image, version, staged, last)
+            target = _installed(match.profile, inventory)
+            installs = target if target != image else ""
+            yield MachineRow(machine.name, match.profile_name, image, version, staged, last, installs)
     for name, boot in boots.items():
         yield MachineRow(name, "", "", "", False, boot)
 
@@ -157,10 +161,17 @@ def arriving(mirror_dir: Path, image: FlatcarImage) -> dict[str, int]:
 
 
 def _profiles(inventory: Inventory, image: str, machines: list[MachineRow]) -> dict[str, int]:
-    """The profiles that name the image, and how many machines have them."""
-    counted = Counter(row.profile for row in machines if row.image == image)
-    named = {name: 0 for name, profile in inventory.profiles.items() if profile.image == image}
+    """The profiles that boot or install the image, and how many machines have them."""
+    counted = Counter(row.profile for row in machines if image in (row.image, row.installs))
+    profiles = inventory.profiles.items()
+    named = {name: 0 for name, profile in profiles if image in (profile.image, _installed(profile, inventory))}
     return named | dict(counted)
+
+
+def _installed(profile: Profile, inventory: Inventory) -> str:
+    """The image whose release a profile installs, or ""."""
+    target = target_of(profile, inventory.images) if profile.boot is Boot.INSTALL else None
+    return target.image if target is not None else ""
 
 
 def _plain(row: MachineRow) -> dict[str, object]:

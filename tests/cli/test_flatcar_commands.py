@@ -9,6 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from pxed.cli.check import missing_files
+from pxed.cli.images_list import image_rows, machine_rows
+from pxed.cli.mirrored import Site
+from pxed.inventory.loader import load, located
 from tests.server.mirrored import CPIO, NEW, OLD, VMLINUZ, content, publish
 
 PXED = Path(sys.executable).with_name("pxed")
@@ -112,3 +116,39 @@ def test_check_names_a_broken_index(home: Path) -> None:
     (home / "data/mirror/index.json").write_text("{")
     code, _, said = pxed(home, "check")
     assert (code, "index.json is not an index of a mirror" in said) == (0, True)
+
+
+INSTALLING = """\
+server: {data_dir: data}
+images:
+  flatcar: {flatcar: {channel: stable}}
+profiles:
+  lts: {image: flatcar, boot: install, install: {disk: /dev/sda, channel: lts}}
+  later: {image: flatcar, install: {disk: /dev/sda, channel: edge}}
+  plain: {image: flatcar, boot: install, install: {disk: /dev/sda}}
+machines:
+  node1: {mac: 52:54:00:00:00:01, profile: lts}
+  node2: {mac: 52:54:00:00:00:02, profile: plain,
+    install: {version: 4593.1.0}}
+  node3: {mac: 52:54:00:00:00:03, profile: later, boot: install}
+  node4: {mac: 52:54:00:00:00:04, profile: plain}
+"""
+
+
+def test_a_release_that_only_an_installation_names_is_told_of_at_that_installation(home: Path) -> None:
+    path = home / "pxed.yaml"
+    path.write_text(INSTALLING)
+    inventory = load(path)
+    missing = located(missing_files(inventory), path)
+    found = {problem.key: problem.line for problem in missing if "not mirrored yet" in problem.message}
+    assert found == {
+        "profiles.lts.install.channel": 5,
+        "machines.node2.install.version": 11,
+        "profiles.later.install.channel": 6,
+    }
+    site = Site(inventory)
+    profiles = {row.image: row.profiles for row in image_rows(site, list(machine_rows(site)))}
+    assert profiles["install:lts-amd64-current"] == {"lts": 1}
+    assert profiles["install:stable-amd64-4593.1.0"] == {"plain": 1}
+    assert profiles["install:edge-amd64-current"] == {"later": 1}
+    assert profiles["flatcar"] == {"lts": 1, "later": 1, "plain": 2}
