@@ -122,7 +122,7 @@ class Daemon:
                 asyncio.create_task(self._watch(), name="watch"),
                 asyncio.create_task(self._mirroring.run(), name="mirror"),
                 asyncio.create_task(self._checking.run(), name="checking"),
-                asyncio.create_task(self._services.machines.run(), name="machines"),
+                asyncio.create_task(self._services.progress.run(), name="progress"),
             ]
             if self._manager.watchdog_seconds:
                 tasks.append(asyncio.create_task(self._keep_alive(), name="watchdog"))
@@ -170,7 +170,7 @@ class Daemon:
             if await self._reloader.look():
                 self.interfaces.use(self.live.snapshot.inventory.server)
                 self._mirroring.reconsider()
-                self._services.machines.reconsider()
+                self._bus.journal.move(self._services.machines.reconsider())
                 self._manager.notify(f"STATUS={self._status()}")
 
     async def _keep_alive(self) -> None:

@@ -19,7 +19,7 @@ class Changes:
 
     def __init__(self, remember: Callable[[str], Undo]) -> None:
         self._remember = remember
-        self._changing: set[str] = set()
+        self._changing: dict[str, list[Callable[[], None]]] = {}  # what is to be done after each
 
     @contextmanager
     def one(self, machine: str) -> Iterator[None]:
@@ -27,11 +27,19 @@ class Changes:
         if machine in self._changing:
             raise StoreError("an earlier change of this machine is still being kept", Trouble.AWAY)
         undo = self._remember(machine)
-        self._changing.add(machine)
+        self._changing[machine] = []
         try:
             yield
         except StoreError:
             undo()
             raise
         finally:
-            self._changing.discard(machine)
+            for act in self._changing.pop(machine):
+                act()
+
+    def after(self, machine: str, act: Callable[[], None]) -> None:
+        """Do something that must not be taken back with a change: at once, or when the change is over."""
+        if (waiting := self._changing.get(machine)) is not None:
+            waiting.append(act)
+        else:
+            act()

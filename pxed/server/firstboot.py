@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 
+from pxed.inventory.model import Machine
 from pxed.server.keeping import Keeper
 from pxed.status.records import FirstBoot, Forget, Write
 from pxed.status.store.errors import StoreError
@@ -30,12 +31,16 @@ class FirstBoots:
         known = self._boots.get(machine)
         return root is not None and known is not None and known.root == root
 
-    async def mark(self, machine: str, root: str) -> bool:
+    def macs(self) -> Mapping[str, tuple[str, ...]]:
+        """The MACs of each machine, as it was listed at its first boot."""
+        return {machine: boot.macs for machine, boot in self._boots.items()}
+
+    async def mark(self, machine: str, root: str, macs: tuple[str, ...] = ()) -> bool:
         """Record a first boot, durable when this returns; False when it was known. Raises StoreError."""
         async with self._lock:
             if self.done(machine, root):
                 return False
-            boot = FirstBoot(machine, root, time.time())
+            boot = FirstBoot(machine, root, time.time(), macs)
             surplus = [next(iter(self._boots))] if len(self._boots) >= MAX_ENTRIES else []
             await self._keep(machine, boot, boot, *(Forget(FirstBoot, (name,)) for name in surplus))
             for name in surplus:
@@ -56,6 +61,13 @@ class FirstBoots:
         moved = [replace(boot, machine=name) for _, name, boot in taken]
         self._boots |= {boot.machine: boot for boot in moved}
         return [*(Forget(FirstBoot, (old,)) for old, _, _ in taken), *moved]
+
+    def renew(self, machines: Mapping[str, Machine]) -> list[Write]:
+        """The MACs of those that are listed with others now, and what makes that durable."""
+        listed = ((boot, machines[name]) for name, boot in self._boots.items() if name in machines)
+        new = [replace(boot, macs=machine.macs) for boot, machine in listed if boot.macs != machine.macs]
+        self._boots |= {boot.machine: boot for boot in new}
+        return list(new)
 
     async def _keep(self, machine: str, boot: FirstBoot | None, *writes: Write) -> None:
         """In memory at once, for a machine asks again before the disk has answered; taken back if that fails."""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from pxed.boot.course import Way
@@ -11,7 +10,6 @@ from pxed.status.records import Attempt, BootRecord, Forget, Write
 
 BOOTS_KEPT = 5
 ATTEMPTS_KEPT = 20
-MOST = 65_536  # machines with boots; where groups choose, names are MACs that a sender invents: the oldest goes first
 
 
 class History:
@@ -19,8 +17,17 @@ class History:
 
     def __init__(self) -> None:
         self.awaited: set[str] = set()  # machines whose boot is to report
-        self._boots: OrderedDict[str, list[BootRecord]] = OrderedDict()  # newest first
+        self._boots: dict[str, list[BootRecord]] = {}  # newest first
         self._attempts: dict[str, dict[str, Attempt]] = {}  # by machine and boot, oldest first
+
+    def names(self) -> Iterable[str]:
+        """The machines of which something is known."""
+        return {**self._boots, **self._attempts}
+
+    def macs(self) -> Mapping[str, tuple[str, ...]]:
+        """The MACs that each machine booted with, the newest first."""
+        macs = {name: dict.fromkeys(boot.mac for boot in boots if boot.mac) for name, boots in self._boots.items()}
+        return {name: tuple(seen) for name, seen in macs.items()}
 
     def boots(self, name: str) -> Sequence[BootRecord]:
         """The last boots of one machine, newest first."""
@@ -58,10 +65,7 @@ class History:
             del boots[BOOTS_KEPT:]
         else:
             boots[place] = record
-        self._boots.move_to_end(record.machine)
         self._await_report(record.machine)
-        if len(self._boots) > MOST:
-            self._forget(next(iter(self._boots)))
 
     def ended(self, record: BootRecord) -> list[Write]:
         """The boot before this one is over."""
@@ -74,7 +78,7 @@ class History:
     def move(self, moves: Mapping[str, str]) -> list[Write]:
         """Rows of machines that have another name now, and what makes that durable."""
         writes: list[Write] = []
-        taken = [(name, *self._forget(old)) for old, name in moves.items()]
+        taken = [(name, *self._taken(old)) for old, name in moves.items()]
         for name, boots, attempts in taken:
             for boot in reversed(boots):
                 self.add_boot(replace(boot, machine=name))
@@ -84,13 +88,22 @@ class History:
             writes += [*(replace(boot, machine=name) for boot in boots), *self._attempts.get(name, {}).values()]
         return writes
 
+    def forget(self, name: str) -> list[Write]:
+        """Drop a machine's rows. The store lets its boots go by their age."""
+        _, attempts = self._taken(name)
+        return [Forget(Attempt, (name, attempt.boot)) for attempt in attempts]
+
     def remembered(self, name: str) -> Callable[[], None]:
         """What puts a machine's rows back as they are now."""
         boots, attempts = list(self._boots.get(name, ())), dict(self._attempts.get(name, {}))
 
         def put_back() -> None:
-            self._boots[name], self._attempts[name] = boots, attempts
-            self._await_report(name)
+            self._taken(name)
+            if boots:
+                self._boots[name] = boots
+                self._await_report(name)
+            if attempts:
+                self._attempts[name] = attempts
 
         return put_back
 
@@ -99,6 +112,6 @@ class History:
         awaited = boot is not None and bool(boot.deadline) and not boot.reported and boot.way != Way.INSTALL
         (self.awaited.add if awaited else self.awaited.discard)(name)
 
-    def _forget(self, name: str) -> tuple[list[BootRecord], list[Attempt]]:
+    def _taken(self, name: str) -> tuple[list[BootRecord], list[Attempt]]:
         self.awaited.discard(name)
         return self._boots.pop(name, []), list(self._attempts.pop(name, {}).values())

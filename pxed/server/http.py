@@ -77,9 +77,9 @@ class HttpServer:
         self._emit = emit
         self._clients = clients
         machines = services.machines
-        downloads = Downloads(library, releases, emit, machines.loaded)
+        downloads = Downloads(library, releases, emit, services.progress.loaded)
         boots = BootPages(emit, clients, services.first_boots, releases, services.visits)
-        reports = ReportPages(emit, services.access, machines, services.first_boots)
+        reports = ReportPages(emit, services.access, machines, services.progress, services.first_boots)
         configs = ConfigPages(emit, services.access, machines, services.guarded, reports.had_first_boot)
         self._api = Api(journal, subscribe, services.keeper)
         pages = MachinePages(journal, orders or machines, auth or Auth(), emit)

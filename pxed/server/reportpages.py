@@ -17,6 +17,7 @@ from pxed.server.firstboot import FirstBoots
 from pxed.server.happenings import happened, printable
 from pxed.server.machines import Machines
 from pxed.server.named import match_of
+from pxed.server.progress import Progress
 from pxed.server.redact import redacted
 from pxed.server.replies import Asked, json_reply, refuse
 from pxed.status.install import OutdatedError
@@ -46,10 +47,13 @@ class Report(NamedTuple):
 class ReportPages:
     """Takes reports."""
 
-    def __init__(self, emit: Emit, access: Access, machines: Machines, first_boots: FirstBoots) -> None:
+    def __init__(
+        self, emit: Emit, access: Access, machines: Machines, progress: Progress, first_boots: FirstBoots
+    ) -> None:
         self._emit = emit
         self._access = access
         self._machines = machines
+        self._progress = progress
         self._first_boots = first_boots
 
     async def report(self, asked: Asked) -> web.StreamResponse:
@@ -58,11 +62,11 @@ class ReportPages:
         token = self._token(asked, match, caller)
         report = _report(asked, await read_body(asked.request, MAX_REPORT, "A report"))
         if token is None:
-            self._machines.reported_openly(match.name, report.stage, report.message)
+            self._progress.reported_openly(match.name, report.stage, report.message)
         else:
             match = self._machines.match_of_boot(asked.snapshot.inventory, match, token.boot)
             try:
-                await self._machines.report(match, token, report.stage, report.message)
+                await self._progress.report(match, token, report.stage, report.message)
             except OutdatedError as error:
                 self._say(caller, match, report, f" (not counted: {error})")
                 refuse(409, f"Not counted: {error}.")
@@ -98,7 +102,8 @@ class ReportPages:
         if root is None:
             return
         try:
-            if await self._first_boots.mark(match.name, root):
+            macs = match.machine.macs if match.machine is not None else (match.name,)
+            if await self._first_boots.mark(match.name, root, macs):
                 text = f"its root {root} has had its first boot: Ignition runs no more"
                 self._emit(happened(Kind.NOTICE, caller, text))
         except StoreError as error:

@@ -13,6 +13,7 @@ from pxed.server.guarded import Guarded
 from pxed.server.keeping import Keeper
 from pxed.server.live import Live
 from pxed.server.machines import Machines
+from pxed.server.progress import Progress
 from pxed.server.seen import Seen
 from pxed.server.visits import Visits
 from pxed.status.store.contents import Contents
@@ -26,6 +27,7 @@ class Services:
     alerts: Alerts
     access: Access
     machines: Machines
+    progress: Progress
     visits: Visits
     guarded: Guarded
     first_boots: FirstBoots
@@ -39,6 +41,7 @@ async def make_services(live: Live, keeper: Keeper, contents: Contents, clients:
     first_boots = FirstBoots(keeper, contents.first_boots)
     machines = Machines(live, keeper, access, alerts, first_boots, emit)
     machines.load(contents)
-    seen = Seen(machines.to_disk)
+    progress = Progress(machines, keeper, access, alerts)
+    seen = Seen(progress.to_disk)
     visits = Visits(machines, access, seen, alerts, clients.neighbours)
-    return Services(seen, alerts, access, machines, visits, Guarded(access.derive), first_boots, keeper)
+    return Services(seen, alerts, access, machines, progress, visits, Guarded(access.derive), first_boots, keeper)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from pxed.architecture import KNOWN_NAMES
 from pxed.boot.course import Detour
@@ -48,39 +48,49 @@ def ordered(inventory: Inventory, match: Match, standing: Standing | None) -> Ma
     return match._replace(profile_name=name, profile=with_overrides(profile, overrides))
 
 
-def heirs(inventory: Inventory, standings: Mapping[str, Standing]) -> dict[str, str]:
+def heirs(inventory: Inventory, known: Mapping[str, tuple[str, ...]]) -> dict[str, str]:
     """The new names of machines whose MACs have another name now: renamed, listed, no longer listed, or swapped.
 
-    Without this the inventory's new name would install a machine again. A name with a standing of its own that stays
-    gets no other.
+    `known` has the MACs by the name of before. Without this the inventory's new name would install a machine again.
+    Who has new MACs keeps its name, a machine with a new NIC, unless the MACs of another one come to that name.
     """
+    names = {old: _name_now(inventory, old, macs) for old, macs in known.items()}
+    coming = {name for old, name in names.items() if name != old}
     moves: dict[str, str] = {}
     taken: set[str] = set()
-    for standing in standings.values():
-        name = _name_now(inventory, standing)
-        if name != standing.machine and name not in taken:
-            moves[standing.machine] = name
-            taken.add(name)
-    while blocked := [old for old, name in moves.items() if name in standings and name not in moves]:
+    for old, name in names.items():
+        makes_way = name == old and old in coming and _is_elsewhere(inventory, old, known[old])
+        new = known[old][0] if makes_way else name
+        if new != old and new not in taken:
+            moves[old] = new
+            taken.add(new)
+    while blocked := [old for old, name in moves.items() if name in known and name not in moves]:
         for old in blocked:
             del moves[old]
     return moves
 
 
-def _name_now(inventory: Inventory, standing: Standing) -> str:
-    """The name that the MACs of a standing have in the inventory; its own where that cannot be told."""
-    machine = inventory.machines.get(standing.machine)
-    if machine is not None and not set(machine.macs).isdisjoint(standing.macs):
-        return standing.machine
-    for mac in standing.macs:
+def _name_now(inventory: Inventory, name: str, macs: Sequence[str]) -> str:
+    """The name that MACs have in the inventory; the one of before where that cannot be told."""
+    machine = inventory.machines.get(name)
+    if machine is not None and not _is_elsewhere(inventory, name, macs):
+        return name
+    for mac in macs:
         if (listed := inventory.indexes.by_mac.get(mac)) is not None:
             return listed.name
-    return standing.machine if machine is not None or not standing.macs else standing.macs[0]
+    return name if machine is not None or not macs else macs[0]
+
+
+def _is_elsewhere(inventory: Inventory, name: str, macs: Sequence[str]) -> bool:
+    """Whether the machine of that name has none of these MACs."""
+    machine = inventory.machines.get(name)
+    return bool(macs) and (machine is None or set(machine.macs).isdisjoint(macs))
 
 
 def rules_of(profile: Profile) -> Rules:
     """How the profile has an installation tried."""
-    return Rules(profile.installation.attempts, profile.installation.deadline, profile.installation.backoff)
+    how = profile.installation
+    return Rules(how.attempts, how.deadline, how.backoff, then_local=how.after_failure == "local")
 
 
 def gives_up(standing: Standing, profile: Profile) -> bool:

@@ -22,6 +22,7 @@ from pxed.inventory.lookup import Identity, Match
 from pxed.inventory.model import Inventory, Machine
 from pxed.inventory.profile import Profile, access_of
 from pxed.inventory.scalars import asset_key, serial_key
+from pxed.server import strangers
 from pxed.server.access import Access
 from pxed.server.alerts import Alerts, Subject
 from pxed.server.callers import Caller
@@ -34,6 +35,7 @@ from pxed.status.records import BootRecord, Purpose, Standing, State, Write
 from pxed.status.store.errors import StoreError
 
 REPORT_SECONDS = 30 * 86400.0  # a report's token: the boot that follows ends it
+FULL = f"pxed knows {strangers.MOST} others that are not, which it may not forget"
 UNSEEN = "this boot's DHCP was not seen"
 _BOOT = re.compile(r"[0-9a-f]{16}")
 
@@ -151,6 +153,9 @@ class Visits:
     def _stranger(self, inventory: Inventory, arrival: Arrival, now: float) -> Course | None:
         """What a boot gets that may not have its machine's secrets; None for one that may."""
         visitor, name = arrival.visitor, arrival.match.name
+        if not self._machines.has_room_for(name):
+            self._alert("too-many", arrival, f"{name} is not listed, and {FULL}: list it")
+            return Course(Way.HELD, f"it is not listed, and {FULL}: list it", refused=True)
         if wire := self._other_nic(visitor):
             text = f"{visitor.caller.address} asked for the script of {name} as {visitor.identity.mac}, but is {wire}"
             self._alert("spoofed", arrival, text)

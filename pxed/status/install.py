@@ -34,6 +34,7 @@ class Rules:
     attempts: int = 3
     deadline: float = 1800.0  # from the script to the first report, and from one report to the next
     backoff: float = 30.0  # before the second attempt; doubled before each further one
+    then_local: bool = False  # after the last one the disk is booted; else the machine is held
 
 
 class Step(NamedTuple):
@@ -177,7 +178,8 @@ def _failed(standing: Standing, reason: str, now: float, rules: Rules) -> Step:
     closed = replace(standing, deadline=0.0, reason=reason, since=now)
     what = f"attempt {standing.attempt} of {rules.attempts} failed: {reason}"
     if standing.attempt >= rules.attempts:
-        return Step(replace(closed, state=State.FAILED, not_before=0.0), (row,), f"held: {what}")
+        last = "boots its disk all the same" if rules.then_local else "held"
+        return Step(replace(closed, state=State.FAILED, not_before=0.0), (row,), f"{last}: {what}")
     wait = min(MAX_BACKOFF, rules.backoff * 2 ** min(standing.attempt - 1, 20))
     return Step(replace(closed, state=State.WANTED, not_before=now + wait), (row,), what)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from pxed.events import Event
 
@@ -43,6 +43,16 @@ class Journal:
     def events(self, name: str) -> tuple[Event, ...]:
         """Oldest first; () for a machine that was never heard of."""
         return tuple(self._machines.get(name, ()))
+
+    def move(self, moves: Mapping[str, str]) -> None:
+        """Machines that have another name now keep their events."""
+        taken = [(new, self._machines.pop(old, [])) for old, new in moves.items()]
+        for name, events in taken:
+            known = self._machines.pop(name, [])
+            together = sorted((*events, *known), key=lambda event: event.time)[-self._per_machine :]
+            self._count -= len(events) + len(known) - len(together)
+            if together:
+                self._machines[name] = together
 
     def machines(self) -> Iterator[str]:
         """The names heard of, the one that was quiet for longest first."""

@@ -127,6 +127,7 @@ class FirstBoot:
     machine: str
     root: str
     time: float
+    macs: tuple[str, ...] = ()  # as listed then: a renamed machine is found by them
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,13 +59,13 @@ class Bus:
 
     def __init__(self, journal: Journal) -> None:
         self.events: list[Event] = []
-        self._journal = journal
+        self.journal = journal
         self._queues: set[asyncio.Queue[Event | None]] = set()
         self._changed = asyncio.Event()
 
     def emit(self, event: Event) -> None:
         self.events.append(event)
-        self._journal.add(event)
+        self.journal.add(event)
         self._changed.set()
         for queue in self._queues:
             queue.put_nowait(event)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pxed.server.auth import Auth
 from tests.server.booting import Machine, Script
-from tests.server.httpsite import Site, serving
+from tests.server.httpsite import Site, serving, snapshot
 from tests.server.keeper import Keeper
 from tests.server.mirrored import NEW, publish
 from tests.server.standings import BEARER, write_token
@@ -95,6 +95,12 @@ async def booted(site: Site, name: str, **facts: str) -> tuple[Machine, Script]:
 async def order(site: Site, target: str, body: bytes = b"") -> int:
     """An operator's order through the API; its status."""
     return (await site.ask(f"/api/v1/machines/{target}", "POST", body, Authorization=BEARER)).status
+
+
+def reload(site: Site, home: Path, text: str) -> None:
+    """Another inventory."""
+    site.live.snapshot = snapshot(home, site.port, "ignore", text)
+    site.bus.journal.move(site.services.machines.reconsider())
 
 
 def said(site: Site) -> str:

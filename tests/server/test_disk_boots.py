@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from pxed.events import Kind
 from pxed.server.orders import OrderError
 from pxed.status.records import Standing, State, Write
 from tests.server.booting import SYSTEM_FILE, Machine, files_of, report_url_of
-from tests.server.httpsite import Site, snapshot
-from tests.server.installsite import INVENTORY, booted, installing, order, said
+from tests.server.httpsite import Site
+from tests.server.installsite import INVENTORY, booted, installing, order, reload, said
 from tests.server.keeper import Keeper
 
 
@@ -42,7 +43,7 @@ async def test_an_installed_system_that_does_not_report_is_shown_as_such(tmp_pat
     async with installing(tmp_path) as site:
         await installed(site)
         await booted(site, "flat")
-        await site.services.machines.tick(site.services.machines.boots("flat")[0].deadline)
+        await site.services.progress.tick(site.services.machines.boots("flat")[0].deadline)
         assert said(site) == "no-report"
 
 
@@ -60,6 +61,9 @@ async def test_a_machine_that_boots_its_disk_after_failures_is_not_said_to_be_he
         stage = site.services.machines.stage("giving")
         assert stage.startswith("boots its disk since ")
         assert stage.endswith("attempt 1 failed: no disk")
+        assert said(site) == "failed"
+        texts = [event.text for event in site.bus.of(Kind.STATE)]
+        assert "boots its disk all the same: attempt 1 of 1 failed: no disk" in texts
 
 
 class Slow(Keeper):
@@ -76,7 +80,9 @@ async def test_deadlines_are_noticed_though_an_order_comes_in_between(tmp_path: 
         for name in ("kick", "silent"):
             await booted(site, name)
         orders = (machines.reset(name) for name in ("kick", "silent"))
-        ended, *results = await asyncio.gather(machines.tick(time.time() + 1e6), *orders, return_exceptions=True)
+        ended, *results = await asyncio.gather(
+            site.services.progress.tick(time.time() + 1e6), *orders, return_exceptions=True
+        )
         assert ended is None
         assert sum(isinstance(result, OrderError) for result in results) == 1, "the one whose attempt has just failed"
 
@@ -133,9 +139,3 @@ async def test_machines_whose_names_are_swapped_keep_what_their_disks_hold(tmp_p
         assert [(await booted(site, name))[1].way for name in ("kick", "silent")] == ["load", "disk"]
         after = site.keeper.restarted().contents.standings
         assert {name: standing.macs for name, standing in after.items()} == {"kick": (silent,), "silent": (kick,)}
-
-
-def reload(site: Site, home: Path, text: str) -> None:
-    """Another inventory."""
-    site.live.snapshot = snapshot(home, site.port, "ignore", text)
-    site.services.machines.reconsider()

@@ -16,7 +16,7 @@ from pxed.server.respond import respond
 from pxed.status.records import BootRecord, Purpose, State, Token
 from tests.oracles.clients import bios_rom
 from tests.server.booting import Machine
-from tests.server.httpsite import Site, snapshot, until
+from tests.server.httpsite import Site, until
 from tests.server.installsite import (
     ASSET,
     INVENTORY,
@@ -27,6 +27,7 @@ from tests.server.installsite import (
     installing,
     machine,
     order,
+    reload,
     said,
 )
 
@@ -201,9 +202,9 @@ async def test_after_failure_local_boots_the_disk_of_a_machine_that_could_not_be
 async def test_a_deadline_that_passes_is_a_failed_attempt_and_its_script_asks_into_the_next_one(tmp_path: Path) -> None:
     async with installing(tmp_path) as site:
         one, script = await booted(site, "flat")
-        await site.services.machines.tick(time.time() + 1799)
+        await site.services.progress.tick(time.time() + 1799)
         assert not site.services.machines.attempts("flat")[0].ended
-        await site.services.machines.tick(time.time() + 1801)
+        await site.services.progress.tick(time.time() + 1801)
         attempt = site.services.machines.attempts("flat")[0]
         assert (attempt.outcome, attempt.reason) == ("failed", "the installer never reported within 30 minutes")
         assert (await one.script(script.boot)).way == "wait"
@@ -222,7 +223,7 @@ async def test_a_boot_that_never_reports_is_said_once(tmp_path: Path) -> None:
     async with installing(tmp_path) as site:
         await booted(site, "telling")
         for seconds in (899, 901, 902):
-            await site.services.machines.tick(time.time() + seconds)
+            await site.services.progress.tick(time.time() + seconds)
     assert said(site) == "no-report"
 
 
@@ -318,8 +319,7 @@ async def test_a_renamed_machine_keeps_where_it_stands(tmp_path: Path) -> None:
         one, script = await booted(site, "kick")
         await one.report(one.report_url(script.token("report")), "installed")
         text = INVENTORY.replace("  kick: {mac:", "  rack1: {mac:")
-        site.live.snapshot = snapshot(tmp_path, site.port, "ignore", text)
-        site.services.machines.reconsider()
+        reload(site, tmp_path, text)
         _, after = await booted(site, "rack1")
     assert after.way == "disk"
 

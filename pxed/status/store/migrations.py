@@ -45,6 +45,7 @@ STEPS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX alerts_by_machine ON alerts (machine, time)",
         "CREATE TABLE settings (name TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL)",
     ),
+    ("ALTER TABLE first_boots ADD COLUMN macs TEXT NOT NULL DEFAULT ''",),
 )
 VERSION = len(STEPS)
 

@@ -31,7 +31,7 @@ ONE_OF_EACH = (
     BootRecord("b1", "node1", "52:54:00:00:00:01", "10.0.0.9", 1.0, "web", "install", 9.0, "running", 2.0, "", "1", 9),
     Token("aa" * 32, "node1", "b1", Purpose.SYSTEM, 10.5, FUTURE, True, Spent.SERVING, "10.0.0.9"),
     Booted("node1", "stable", "4593.2.5", "ab" * 64, "cd" * 64, 11.0),
-    FirstBoot("node1", "LABEL=ROOT", 12.0),
+    FirstBoot("node1", "LABEL=ROOT", 12.0, ("52:54:00:00:00:01",)),
     Alert("0000000000001-aa", 13.0, "node1", "52:54:00:00:00:01", "10.0.0.9", "replay", "asked twice"),
     Setting("token-key", "secret"),
 )  # fmt: skip

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from sqlalchemy import inspect
 
+from pxed.status.records import FirstBoot, Row
 from pxed.status.store import StoreError, Trouble
 from pxed.status.store.migrations import VERSION
 from pxed.status.store.tables import METADATA
@@ -61,7 +63,7 @@ def test_every_version_is_kept_as_it_was_released():
 def test_a_store_of_a_released_version_becomes_this_version_with_its_rows(place, request, released, tmp_path_factory):
     run(place, request, *released.read_text().split(";\n")[:-1])
     store = place.open()
-    assert rows_of(store) == set(ONE_OF_EACH)
+    assert rows_of(store) == {_as_of(released, row) for row in ONE_OF_EACH}
     migrated = schema(place)
     fresh = Place(*(place.state, tmp_path_factory.mktemp("fresh")))
     if place.state != "sqlite":
@@ -69,6 +71,13 @@ def test_a_store_of_a_released_version_becomes_this_version_with_its_rows(place,
     fresh.open()
     assert migrated == schema(fresh)
     fresh.close()
+
+
+def _as_of(released: Path, row: Row) -> Row:
+    """The row without what that version did not have."""
+    if released.stem == "version1" and isinstance(row, FirstBoot):
+        return replace(row, macs=())
+    return row
 
 
 @pytest.mark.parametrize("read_only", [False, True], ids=["by the daemon", "by a command"])
