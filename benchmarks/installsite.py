@@ -47,14 +47,15 @@ def wrong(home: Path, machines: int) -> str:
     server = load(home / "pxed.yaml").server
     store = open_store(server.state, home / "data", read_only=True)
     try:
-        contents = store.load()
+        standings = store.load().standings
+        attempts = [attempt for name in standings for attempt in store.history(name).attempts]
     finally:
         store.close()
-    states = Counter(standing.state for standing in contents.standings.values())
-    installed = Counter(attempt.machine for attempt in contents.attempts if attempt.outcome == "installed")
+    states = Counter(standing.state for standing in standings.values())
+    installed = Counter(attempt.machine for attempt in attempts if attempt.outcome == "installed")
     problems = [f"{count} machines are {state}" for state, count in states.items() if state is not State.LOCAL]
     problems += [] if states[State.LOCAL] == machines else [f"{states[State.LOCAL]} machines are local, not {machines}"]
     problems += [f"{name} was installed {count} times" for name, count in installed.items() if count != 1]
     problems += [] if len(installed) == machines else [f"{len(installed)} machines have an attempt that succeeded"]
-    problems += [f"an attempt of {one.machine} is open" for one in contents.attempts if not one.outcome]
+    problems += [f"an attempt of {one.machine} is open" for one in attempts if not one.outcome]
     return ", ".join(problems[:5])
