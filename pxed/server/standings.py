@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from pxed.architecture import KNOWN_NAMES
 from pxed.boot.course import Detour
@@ -14,10 +14,10 @@ from pxed.status.install import Rules
 from pxed.status.records import BootRecord, Standing, State
 
 
-def found(inventory: Inventory, name: str, boots: Iterable[BootRecord] = ()) -> Match | None:
+def found(inventory: Inventory, name: str, boots: Sequence[BootRecord] = ()) -> Match | None:
     """The profile of a machine by its name, or the MAC of an unlisted one, as far as that alone tells.
 
-    A group may have chosen it by its architecture: then its last boots say which profile that gave it.
+    A group may choose it by its architecture: then its last boots say which profile that gave it.
     """
     machine = inventory.machines.get(name)
     if machine is None:
@@ -25,12 +25,14 @@ def found(inventory: Inventory, name: str, boots: Iterable[BootRecord] = ()) -> 
     else:
         uuid = machine.uuid.bytes if machine.uuid else None
         identity = Identity(next(iter(machine.macs), ""), uuid, machine.serial)
-    match = resolve(inventory, identity)
-    return match if isinstance(match, Match) else _by_architecture(inventory, identity, boots)
+    own = machine is not None and machine.profile_name is not None
+    by_arch = None if own else _by_architecture(inventory, identity, boots)
+    match = by_arch or resolve(inventory, identity)
+    return match if isinstance(match, Match) else None
 
 
-def _by_architecture(inventory: Inventory, identity: Identity, boots: Iterable[BootRecord]) -> Match | None:
-    if not any(group.match.arch for group in inventory.groups):
+def _by_architecture(inventory: Inventory, identity: Identity, boots: Sequence[BootRecord]) -> Match | None:
+    if not boots or not any(group.match.arch for group in inventory.groups):
         return None
     tried = (resolve(inventory, identity._replace(arch=arch)) for arch in sorted(KNOWN_NAMES))
     matches = {match.profile_name: match for match in tried if isinstance(match, Match)}

@@ -130,6 +130,18 @@ async def test_a_machine_that_a_group_chose_by_its_architecture_is_known_by_its_
         assert await order(site, f"{mac}/local") == 200
 
 
+async def test_a_group_for_all_does_not_hide_the_one_that_chose_a_machine_by_its_architecture(tmp_path: Path) -> None:
+    mac = "52:54:00:00:01:0f"
+    groups = "[{match: {arch: x86-bios}, profile: kick}, {match: {mac: '*'}, profile: bare}]"
+    async with installing(tmp_path, f"{INVENTORY}groups: {groups}\n") as site:
+        site.services.seen.boot(mac, time.time())
+        assert (await Machine(mac, mac, site.port).script()).token("report")
+        shown = json.loads((await site.ask(f"/api/v1/machines/{mac}")).body)
+        assert (shown["profile"], shown["summary"][:20]) == ("kick", "booted for attempt 1")
+        assert await order(site, f"{mac}/reset") == 200
+        assert await order(site, f"{mac}/install") == 200
+
+
 async def test_machines_whose_names_are_swapped_keep_what_their_disks_hold(tmp_path: Path) -> None:
     async with installing(tmp_path) as site:
         one, script = await booted(site, "kick")
