@@ -8,7 +8,6 @@ import pytest
 
 from pxed.inventory.loader import loads
 from pxed.server.standings import heirs
-from pxed.status.records import Standing, State
 
 A, B, C = "52:54:00:00:00:0a", "52:54:00:00:00:0b", "52:54:00:00:00:0c"
 CASES: dict[str, tuple[dict[str, list[str]], dict[str, list[str]], dict[str, str]]] = {
@@ -31,6 +30,16 @@ CASES: dict[str, tuple[dict[str, list[str]], dict[str, list[str]], dict[str, str
     ),
     "the new name has a standing that stays": ({"n1": [A], "n2": [B]}, {"n2": [B, A]}, {}),
     "two machines become one": ({"n1": [A], "n2": [B]}, {"n3": [A, B]}, {"n1": "n3"}),
+    "a MAC comes back to its name, which another one has had meanwhile": (
+        {"n1": [C], "n2": [A]},
+        {"n1": [A], "n2": [B]},
+        {"n1": C, "n2": "n1"},
+    ),
+    "a MAC comes back, and the one that was there is another name's too": (
+        {"n1": [C], "n2": [A]},
+        {"n1": [A], "n3": [C]},
+        {"n1": "n3", "n2": "n1"},
+    ),
     "a machine without a MAC": ({"n1": []}, {"n2": [C]}, {}),
 }
 
@@ -44,5 +53,5 @@ def test_a_standing_goes_with_the_mac(
         name: f"mac: {macs}" if macs else "uuid: 00112233-4455-6677-8899-aabbccddeeff" for name, macs in listed.items()
     }
     text = profiles + "".join(f"  {name}: {{{what}, profile: disk}}\n" for name, what in owned.items())
-    standings = {name: Standing(name, tuple(macs), State.LOCAL) for name, macs in before.items()}
-    assert heirs(loads(text, Path("pxed.yaml")), standings) == moves
+    known = {name: tuple(macs) for name, macs in before.items()}
+    assert heirs(loads(text, Path("pxed.yaml")), known) == moves
