@@ -15,6 +15,7 @@ from pxed.assets.mirror.rollout import newest
 from pxed.boot.images import boot_files
 from pxed.boot.lint import notes
 from pxed.boot.loaders import DEFAULT_LOADERS
+from pxed.cli.credentials import credential_notes, hidden_keys
 from pxed.errors import ConfigError, Problem
 from pxed.ignition.load import profiles_of
 from pxed.inventory.loader import load, located
@@ -35,10 +36,11 @@ def run(config: Path, as_json: bool) -> int:
         inventory = load(config)
         snapshot = load_snapshot(config)
         found_here = [*missing_files(inventory), *certificate_problems(inventory)]
-        problems = [*snapshot.warnings, *located(found_here, inventory.path)]
+        hidden = hidden_keys(inventory)
+        problems = [p for p in (*snapshot.warnings, *located(found_here, inventory.path)) if p.key not in hidden]
     except ConfigError as error:
         problems = error.problems
-    remarks = located(notes(inventory), inventory.path) if inventory else []
+    remarks = located([*notes(inventory), *credential_notes(inventory)], inventory.path) if inventory else []
     errors = sum(not problem.warning for problem in problems)
     if as_json:
         found = [*(_as_dict(one) for one in problems), *(_as_dict(one, "note") for one in remarks)]

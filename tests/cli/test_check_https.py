@@ -57,6 +57,34 @@ def test_a_warning_stops_nothing(home: Path, capfd: pytest.CaptureFixture[str]) 
     assert line.startswith("pxed.yaml:5:34: warning: server.http.tls.key: everybody may read pxed.key")
 
 
+CREDENTIAL = "/run/credentials/pxed.service/tls-key"
+
+
+def test_a_key_that_systemd_gives_to_the_service_only_is_noted(home: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    text = INVENTORY.replace("pxed.key", CREDENTIAL).replace("data_dir", f"api_token_file: {CREDENTIAL}\n  data_dir")
+    (home / "pxed.yaml").write_text(text)
+    assert run(home / "pxed.yaml", False) == 0
+    said = capfd.readouterr()
+    sentence = f"{CREDENTIAL} can be read inside the service only (LoadCredential=), which checks it at its start"
+    notes = [line.replace(f"{home}/", "") for line in said.out.splitlines() if "note" in line]
+    assert notes == [
+        f"pxed.yaml:3:3: note: server.api_token_file: {sentence}",
+        f"pxed.yaml:6:34: note: server.http.tls.key: {sentence}",
+    ]
+    assert CREDENTIAL not in said.err
+    (home / "pxed.pem").unlink()
+    assert run(home / "pxed.yaml", False) == 1
+    assert "cannot read" in capfd.readouterr().err, "what else is wrong is told"
+
+
+def test_inside_the_service_a_credential_that_is_missing_is_an_error(
+    home: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (home / "pxed.yaml").write_text(INVENTORY.replace("pxed.key", CREDENTIAL))
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(Path(CREDENTIAL).parent))
+    assert check(home, capfd)[0] == 1
+
+
 def test_the_daemon_does_not_start_with_an_error(home: Path) -> None:
     (home / "pxed.key").unlink()
     done = subprocess.run([PXED, "serve", "-c", home / "pxed.yaml"], capture_output=True, text=True, check=False)
