@@ -17,7 +17,7 @@ from pxed.server.app import Daemon, State, open_state
 from pxed.server.bus import Bus, LogWriter, as_journal, as_json, as_text
 from pxed.server.live import Snapshot
 from pxed.server.load import load_snapshot
-from pxed.server.redact import guard_log
+from pxed.server.redact import guard_crashes, guard_log
 from pxed.server.sockets import Sockets, open_all
 from pxed.server.systemd import listen_fds, manager
 from pxed.status.journal import Journal
@@ -42,6 +42,7 @@ def run(config: Path, log_format: str, log_level: str) -> int:
     except HostError as error:
         return _fail(f"pxed: {error}", 2)
     guard_log()
+    guard_crashes()
     return asyncio.run(_serve(config, snapshot, sockets, name, Level[log_level.upper()]))
 
 

@@ -6,9 +6,14 @@ of it nobody may read; the bus and the log pass everything through it.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import re
-from collections.abc import Mapping
+import sys
+import threading
+import traceback
+from collections.abc import Iterable, Mapping
+from types import TracebackType
 
 from pxed.events import Event, Value
 
@@ -56,3 +61,35 @@ def guard_log() -> None:
     handler.setLevel(logging.WARNING)
     handler.setFormatter(_Redacting())
     logging.getLogger().addHandler(handler)
+
+
+def guard_crashes() -> None:
+    """Let what Python says of an exception that nobody caught go to stderr without secrets: one that ends the daemon
+    or a thread, or comes while something is thrown away. Those of tasks come by the log."""
+    sys.excepthook = _crashed
+    threading.excepthook = _thread_crashed
+    sys.unraisablehook = _unraisable
+
+
+def _crashed(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    _tell("", traceback.format_exception(kind, error, trace))
+
+
+def _thread_crashed(what: threading.ExceptHookArgs) -> None:
+    if what.exc_type is not SystemExit:
+        name = what.thread.name if what.thread is not None else "?"
+        _tell(f"Exception in thread {name}:\n", _formatted(what.exc_value, what.exc_type))
+
+
+def _unraisable(what: sys.UnraisableHookArgs) -> None:
+    _tell(f"{what.err_msg or 'Exception ignored in'}: {what.object!r}\n", _formatted(what.exc_value, what.exc_type))
+
+
+def _formatted(error: BaseException | None, kind: type[BaseException]) -> list[str]:
+    return traceback.format_exception(error) if error is not None else [f"{kind.__name__}\n"]
+
+
+def _tell(head: str, lines: Iterable[str]) -> None:
+    with contextlib.suppress(OSError, ValueError):  # nobody reads any more
+        sys.stderr.write(redacted(head + "".join(lines)))
+        sys.stderr.flush()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import re
 import string
+import subprocess
+import sys
 
 import pytest
 from hypothesis import given
@@ -130,3 +132,44 @@ def test_tracebacks_lose_them_too(capsys: pytest.CaptureFixture[str]) -> None:
     written = capsys.readouterr().err
     assert "ValueError: cannot parse /ignition/node1?token=..." in written
     assert TOKEN not in written
+
+
+# As `pxed serve` does it: what fails is a task that nobody asks, a thread, a __del__, and in the end the daemon.
+CRASHING = """
+import asyncio, threading
+from pxed.server.redact import guard_crashes, guard_log
+
+class Thrown:
+    def __del__(self):
+        fail("thrown away")
+
+def fail(where):
+    raise ValueError(f"{where}: GET /ignition/node1?token=TOKEN")
+
+async def task():
+    fail("a task")
+
+async def main():
+    asyncio.create_task(task())
+    await asyncio.sleep(0)
+
+guard_log()
+guard_crashes()
+asyncio.run(main())
+thread = threading.Thread(target=fail, args=("a thread",), name="state")
+thread.start()
+thread.join()
+Thrown()
+fail("the daemon")
+"""
+
+
+def test_an_exception_that_nobody_caught_is_told_without_them() -> None:
+    code = CRASHING.replace("TOKEN", TOKEN)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 1
+    for where in ("a task", "a thread", "thrown away", "the daemon"):
+        assert f"ValueError: {where}: GET /ignition/node1?token=...\n" in done.stderr
+    assert "Exception in thread state:\nTraceback" in done.stderr
+    assert "Task exception was never retrieved" in done.stderr
+    assert TOKEN not in done.stderr
