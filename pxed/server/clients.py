@@ -6,22 +6,28 @@ the kernel's neighbour table for a client that none of these told about.
 
 from __future__ import annotations
 
+import sys
 from collections import OrderedDict
+from collections.abc import Collection
 from pathlib import Path
+from socket import inet_ntoa
 
 KNOWN_NAMES = 32768  # MACs that a machine known by its UUID or serial number was seen with
 KNOWN_ADDRESSES = 32768  # bounds what invented requests can grow; the oldest goes first
 NEIGHBOURS = Path("/proc/net/arp")
+ROUTES = Path("/proc/net/route")  # of IPv4, as all that pxed serves
 _COMPLETE = 0x02  # ATF_COM of linux/if_arp.h
+_VIA = 0x03  # RTF_UP | RTF_GATEWAY of linux/route.h
 
 
 class Clients:
     """IPv4 address -> MAC, and MAC -> machine where the inventory does not list the MAC."""
 
-    def __init__(self, neighbours: Path = NEIGHBOURS) -> None:
+    def __init__(self, neighbours: Path = NEIGHBOURS, routes: Path = ROUTES) -> None:
         self._macs: OrderedDict[str, str] = OrderedDict()
         self._names: OrderedDict[str, str] = OrderedDict()
         self._neighbours = neighbours
+        self._routes = routes
 
     def learn(self, address: str, mac: str) -> None:
         """Remember that `mac` was seen at `address`."""
@@ -57,10 +63,31 @@ class Clients:
         """The MACs that the kernel has at `address` now, on each of its interfaces: none for what is behind a router.
 
         proc(5), /proc/net/arp: IP address, HW type, Flags, HW address, Mask, Device. An entry without ATF_COM is being
-        looked for, or was not found; its MAC is what was true once.
+        looked for, or was not found; its MAC is what was true once. That of a gateway is left out: a router that
+        answers ARP for hosts behind it (RFC 1027, proxy ARP) tells as little of them as one that does not. Only this
+        host's routes say who is one; that a MAC has many addresses does not, for whoever likes can take a second one.
         """
-        try:
-            rows = [line.split() for line in self._neighbours.read_text().splitlines()[1:]]
-        except OSError:
-            return ()
-        return tuple(row[3] for row in rows if len(row) >= 4 and row[0] == address and int(row[2], 16) & _COMPLETE)
+        rows = _rows(self._neighbours)
+        found = _complete(rows, {address})
+        routers = _complete(rows, self._gateways()) if found else ()
+        return tuple(mac for mac in found if mac not in routers)
+
+    def _gateways(self) -> frozenset[str]:
+        """The routers of this host, by their addresses.
+
+        proc(5), /proc/net/route: Iface, Destination, Gateway, Flags, ...; an address is a number in the host's order.
+        """
+        rows = [row for row in _rows(self._routes) if len(row) >= 4 and int(row[3], 16) & _VIA == _VIA]
+        return frozenset(inet_ntoa(int(row[2], 16).to_bytes(4, sys.byteorder)) for row in rows)
+
+
+def _complete(rows: list[list[str]], addresses: Collection[str]) -> tuple[str, ...]:
+    return tuple(row[3] for row in rows if len(row) >= 4 and row[0] in addresses and int(row[2], 16) & _COMPLETE)
+
+
+def _rows(table: Path) -> list[list[str]]:
+    """A table of the kernel without its heads; none when it cannot be read."""
+    try:
+        return [line.split() for line in table.read_text().splitlines()[1:]]
+    except OSError:
+        return []

@@ -1,5 +1,8 @@
 """Which machine has which address."""
 
+import socket
+import sys
+
 import pytest
 
 from pxed.server import clients as clients_module
@@ -75,3 +78,50 @@ NEIGHBOURS = """IP address       HW type     Flags       HW address            M
 def test_neighbours_are_what_the_kernel_knows_now(tmp_path, address, macs):
     (tmp_path / "arp").write_text(NEIGHBOURS)
     assert Clients(tmp_path / "arp").neighbours(address) == macs
+
+
+ROUTED = """IP address       HW type     Flags       HW address            Mask     Device
+10.77.0.254      0x1         0x2         52:54:00:00:00:fe     *        eth1
+10.77.0.253      0x1         0x2         52:54:00:00:00:fd     *        eth1
+10.77.0.120      0x1         0x2         52:54:00:00:00:fe     *        eth1
+10.77.0.121      0x1         0x2         52:54:00:00:00:fd     *        eth1
+10.77.0.122      0x1         0x2         52:54:00:00:00:fe     *        eth1
+10.77.0.122      0x1         0x2         52:54:00:00:00:01     *        eth2
+10.77.0.130      0x1         0x2         52:54:00:00:00:09     *        eth1
+10.77.0.131      0x1         0x2         52:54:00:00:00:09     *        eth1
+"""
+
+
+def route(gateway: str, flags: int) -> str:
+    number = int.from_bytes(socket.inet_aton(gateway), sys.byteorder)
+    return f"eth1\t00000A0A\t{number:08X}\t{flags:04X}\t0\t0\t0\t00FFFFFF\t0\t0\t0\n"
+
+
+@pytest.mark.parametrize(
+    ("address", "macs"),
+    [
+        pytest.param("10.77.0.120", (), id="a gateway answers ARP for who is behind it, and proves nothing"),
+        pytest.param("10.77.0.254", (), id="nor for itself: it may translate addresses"),
+        pytest.param("10.77.0.121", ("52:54:00:00:00:fd",), id="a router that no route is through is like anybody"),
+        pytest.param("10.77.0.122", ("52:54:00:00:00:01",), id="a NIC beside the gateway on another network counts"),
+        pytest.param("10.77.0.131", ("52:54:00:00:00:09",), id="many addresses make nobody a router"),
+    ],
+)
+def test_the_mac_of_a_gateway_is_nobodys(tmp_path, address, macs):
+    (tmp_path / "arp").write_text(ROUTED)
+    heads = "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n"
+    routes = route("10.77.0.254", 3) + route("0.0.0.0", 1) + route("10.77.0.253", 2)
+    (tmp_path / "route").write_text(heads + routes)
+    assert Clients(tmp_path / "arp", tmp_path / "route").neighbours(address) == macs
+
+
+def test_without_a_table_of_routes_no_one_is_a_gateway(tmp_path):
+    (tmp_path / "arp").write_text(ROUTED)
+    assert Clients(tmp_path / "arp", tmp_path / "absent").neighbours("10.77.0.120") == ("52:54:00:00:00:fe",)
+
+
+def test_the_routes_of_this_host_can_be_read():
+    """The real table has the form that is read here."""
+    rows = [line.split() for line in clients_module.ROUTES.read_text().splitlines()]
+    assert rows[0][:4] == ["Iface", "Destination", "Gateway", "Flags"]
+    assert all(int(row[2], 16) < 2**32 and int(row[3], 16) for row in rows[1:])
