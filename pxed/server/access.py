@@ -125,11 +125,13 @@ class Access:
     async def begin(self, token: Token, caller: Caller, *others: Token) -> None:
         """An answer to a token begins; `others` are in it. Durable when it returns. Raises HttpRefusalError: 503, or
         as check() does, for others may have shown the token while the answer was made."""
-        token = self._judged(token.hash, token.machine, frozenset({token.purpose}), caller)
+        name = self._tokens.get(token.hash, token).machine  # it can be renamed while the answer is made
+        token = self._judged(token.hash, name, frozenset({token.purpose}), caller)
         row = tokens.serving(token, caller.address)
         if token.once:
             self._busy.add(token.hash)
-        new = [other for other in others if self._tokens.get(other.hash, _NONE).state is not Spent.SPENT]
+        unspent = (other for other in others if self._tokens.get(other.hash, _NONE).state is not Spent.SPENT)
+        new = [replace(other, machine=name) for other in unspent]
         before = [self._tokens.get(one.hash) for one in (row, *new)]
         for one in (row, *new):
             self._remember(one)
@@ -148,9 +150,10 @@ class Access:
     async def end(self, token: Token, address: str, *, whole: bool) -> None:
         """The answer is over; `whole`: it has arrived."""
         self._busy.discard(token.hash)
-        if not whole or not token.once or token.hash not in self._tokens:
+        known = self._tokens.get(token.hash)  # by the name that its machine has by now
+        if not whole or not token.once or known is None:
             return
-        row = tokens.served(tokens.serving(token, address))
+        row = tokens.served(tokens.serving(known, address))
         self._remember(row)
         try:
             await self._keeper.commit(row)

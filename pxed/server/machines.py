@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 from pxed.boot.decide import one_shot
 from pxed.events import Emit, Event, Kind, Level
@@ -23,7 +24,7 @@ from pxed.server.history import History
 from pxed.server.keeping import Keeper
 from pxed.server.live import Live
 from pxed.server.orders import OrderError
-from pxed.server.standings import detour_of, found, heirs, ordered, summary
+from pxed.server.standings import detour_of, found, heirs, name_of, ordered, summary
 from pxed.server.strangers import Strangers
 from pxed.status import install, oneshot
 from pxed.status.install import Step
@@ -98,6 +99,11 @@ class Machines:
         profile = self.profile_of(match, self.standing(name)) if match is not None else None
         boots = self.boots(name)
         return summary(self.standing(name), profile, boots[0] if boots else None, time.time())
+
+    def name_now(self, match: Match) -> str:
+        """The name that a machine has by now: it can be renamed while it is answered."""
+        macs = match.machine.macs if match.machine is not None else (match.name,)
+        return name_of(self._live.snapshot.inventory, match.name, macs)
 
     def match_of(self, name: str) -> Match | None:
         """Its match by its name or MAC, as far as that alone tells."""
@@ -217,9 +223,7 @@ class Machines:
         for name in dict.fromkeys((*self.history.names(), *self._standings)):
             self._note(name)
         for standing in tuple(self._standings.values()):
-            machine = inventory.machines.get(standing.machine)
-            if machine is not None and machine.macs != standing.macs:
-                self.keep(replace(standing, macs=machine.macs))
+            self.changes.after(standing.machine, partial(self._renew, standing.machine))
             self._detour(standing)
         self._keeper.later(*self._first_boots.renew(inventory.machines))
         return moves
@@ -227,19 +231,35 @@ class Machines:
     # Inside
 
     def _macs(self) -> Mapping[str, tuple[str, ...]]:
-        """The MACs that each machine had when what is known of it was kept."""
-        standings = {name: standing.macs for name, standing in self._standings.items()}
-        return {**self.history.macs(), **self._first_boots.macs(), **standings}
+        """The MACs that each machine was listed with when what is known of it was kept, or else booted with."""
+        booted = self.history.macs()
+        first = {name: macs or booted.get(name, ()) for name, macs in self._first_boots.macs().items()}
+        return {**booted, **first, **{name: standing.macs for name, standing in self._standings.items()}}
 
     def _move(self, moves: Mapping[str, str]) -> None:
         """All that is known of machines to the names that they have now."""
-        moved = [(old, self._standings[old], name) for old, name in moves.items() if old in self._standings]
-        for old, _, _ in moved:
+        moved = {old: self._standings[old] for old in moves if old in self._standings}
+        new = {old: replace(standing, machine=moves[old]) for old, standing in moved.items()}
+        for old in moved:
             self._set(old, None)
-            self._keeper.later(Forget(Standing, (old,)))
-        self._keeper.later(*self.history.move(moves), *self._access.move(moves), *self._first_boots.move(moves))
-        for old, standing, name in moved:
-            self.keep(replace(standing, machine=name), f"was {old} before, by its MAC: what is known of it stays")
+        for standing in new.values():
+            self._set(standing.machine, standing)
+        # All in one write: a machine whose old row is gone and whose new one is not there would be installed again.
+        self._keeper.later(
+            *(Forget(Standing, (old,)) for old in moved),
+            *new.values(),
+            *self.history.move(moves),
+            *self._access.move(moves),
+            *self._first_boots.move(moves),
+        )
+        for old, standing in new.items():
+            self._say(standing, f"was {old} before, by its MAC: what is known of it stays")
+
+    def _renew(self, name: str) -> None:
+        """The MACs that it is listed with now."""
+        machine, standing = self._live.snapshot.inventory.machines.get(name), self._standings.get(name)
+        if machine is not None and standing is not None and machine.macs != standing.macs:
+            self.keep(replace(standing, macs=machine.macs))
 
     def _note(self, name: str) -> None:
         """Of unlisted machines a bounded number is known."""

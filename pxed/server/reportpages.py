@@ -103,7 +103,7 @@ class ReportPages:
             return
         try:
             macs = match.machine.macs if match.machine is not None else (match.name,)
-            if await self._first_boots.mark(match.name, root, macs):
+            if await self._first_boots.mark(self._machines.name_now(match), root, macs):
                 text = f"its root {root} has had its first boot: Ignition runs no more"
                 self._emit(happened(Kind.NOTICE, caller, text))
         except StoreError as error:

@@ -56,7 +56,7 @@ def heirs(inventory: Inventory, known: Mapping[str, tuple[str, ...]]) -> dict[st
     `known` has the MACs by the name of before. Without this the inventory's new name would install a machine again.
     Who has new MACs keeps its name, a machine with a new NIC, unless the MACs of another one come to that name.
     """
-    names = {old: _name_now(inventory, old, macs) for old, macs in known.items()}
+    names = {old: name_of(inventory, old, macs) for old, macs in known.items()}
     coming = {name for old, name in names.items() if name != old}
     moves: dict[str, str] = {}
     taken: set[str] = set()
@@ -72,8 +72,8 @@ def heirs(inventory: Inventory, known: Mapping[str, tuple[str, ...]]) -> dict[st
     return moves
 
 
-def _name_now(inventory: Inventory, name: str, macs: Sequence[str]) -> str:
-    """The name that MACs have in the inventory; the one of before where that cannot be told."""
+def name_of(inventory: Inventory, name: str, macs: Sequence[str]) -> str:
+    """The name that a machine with these MACs has in the inventory; the one of before where that cannot be told."""
     machine = inventory.machines.get(name)
     if machine is not None and not _is_elsewhere(inventory, name, macs):
         return name

@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 
 import pytest
 
-from pxed.status.records import FirstBoot
+from pxed.boot.endpoint import Endpoint
+from pxed.server.callers import Caller
+from pxed.status.records import BootRecord, FirstBoot, Forget, Purpose, Standing, Write
 from tests.server.httpsite import INVENTORY as ROOTED
-from tests.server.httpsite import MAC2, serving
+from tests.server.httpsite import MAC2, serving, until
 from tests.server.installsite import INVENTORY, booted, installing, machine, reload
 from tests.server.keeper import Keeper
+
+
+class Noting(Keeper):
+    """Knows what was written together."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.together: list[tuple[Write, ...]] = []
+
+    def later(self, *writes: Write) -> None:
+        self.together.append(writes)
+        super().later(*writes)
+
 
 KICK, SILENT, NEW = "52:54:00:00:01:0c", "52:54:00:00:01:0d", "52:54:00:00:01:99"
 
@@ -68,6 +84,62 @@ async def test_a_renamed_machine_has_no_second_first_boot_on_its_root(tmp_path: 
             script = (await site.ask(f"/boot.ipxe?mac={MAC2}")).text
             assert "root=LABEL=ROOT" in script
             assert "first_boot=1" not in script
+
+
+async def test_a_machine_that_is_renamed_while_its_config_is_on_the_way_keeps_its_token_and_its_first_boot(
+    tmp_path: Path,
+) -> None:
+    before = INVENTORY.replace("  once: {image: live,", "  once: {image: live, root: LABEL=ROOT,")
+    async with installing(tmp_path, before, filler=4 << 20) as site:
+        one, script = await booted(site, "once")
+        sock = await one.opened(f"/ignition/once?token={script.token()}")
+        reload(site, tmp_path, before.replace("  once: {mac", "  rack1: {mac"))
+        while await asyncio.get_running_loop().sock_recv(sock, 1 << 20):
+            pass
+        sock.close()
+        await until(lambda: site.services.access.is_spent("rack1", script.boot, Purpose.CONFIG))
+        assert {token.machine for token in site.keeper.restarted().contents.tokens.values()} == {"rack1"}
+        await until(lambda: site.services.first_boots.done("rack1", "LABEL=ROOT"))
+        for _ in range(2):
+            assert (await booted(site, "rack1"))[1].way == "load"
+
+
+async def test_a_machine_that_is_renamed_while_its_config_is_made_gets_it(tmp_path: Path) -> None:
+    renamed = INVENTORY.replace("  reporting: {mac", "  rack1: {mac")
+    async with installing(tmp_path) as site:
+        _, script = await booted(site, "reporting")
+        access = site.services.access
+        raw = script.token()
+        token = next(token for token in access.of("reporting") if token.purpose is Purpose.CONFIG)
+        report, row = access.derive(raw, token, Purpose.REPORT, 60.0, False)
+        reload(site, tmp_path, renamed)
+        await access.begin(token, Caller("127.0.0.1", Endpoint("127.0.0.1")), row)
+        assert {known.machine for known in access.of("rack1")} == {"rack1"}
+        assert access.is_for(report, "rack1", frozenset({Purpose.REPORT}))
+
+
+async def test_machines_that_are_renamed_are_written_at_once(tmp_path: Path) -> None:
+    """A power cut between the end of the old rows and the new ones would have them installed again."""
+    async with installing(tmp_path, keeper=Noting()) as site:
+        for name in ("kick", "silent"):
+            await booted(site, name)
+        assert isinstance(site.keeper, Noting)
+        site.keeper.together.clear()
+        reload(
+            site, tmp_path, INVENTORY.replace("  kick: {mac", "  rack1: {mac").replace("  silent: {mac", "  kick: {mac")
+        )
+        [written] = [writes for writes in site.keeper.together if any(isinstance(w, Standing) for w in writes)]
+        assert {write.machine for write in written if isinstance(write, Standing)} == {"rack1", "kick"}
+        assert Forget(Standing, ("silent",)) in written
+
+
+async def test_a_first_boot_of_an_older_pxed_is_found_by_the_mac_that_booted(tmp_path: Path) -> None:
+    keeper = Keeper()
+    keeper.contents.first_boots["node2"] = FirstBoot("node2", "LABEL=ROOT", 1.0)
+    keeper.contents.boots.append(BootRecord("b" * 16, "node2", MAC2, "", 1.0, "rooted", "memory"))
+    renamed = ROOTED.replace("  node2: {mac", "  rack2: {mac")
+    async with serving(tmp_path, text=renamed, keeper=keeper) as site:
+        assert "first_boot=1" not in (await site.ask(f"/boot.ipxe?mac={MAC2}")).text
 
 
 async def test_first_boots_of_an_older_pxed_learn_their_macs_from_the_inventory(tmp_path: Path) -> None:
