@@ -88,7 +88,7 @@ async def test_deadlines_are_noticed_though_an_order_comes_in_between(tmp_path: 
 
 
 async def test_a_machine_that_a_group_installed_boots_its_disk_when_it_is_listed(tmp_path: Path) -> None:
-    mac = "52:54:00:00:01:0f"
+    mac = "52:54:00:00:01:1f"
     grouped = f"{INVENTORY}groups: [{{match: {{mac: '{mac}'}}, profile: kick}}]\n"
     listed = INVENTORY.replace("machines:\n", f'machines:\n  adopted: {{mac: "{mac}", profile: kick}}\n')
     async with installing(tmp_path, grouped) as site:
@@ -101,7 +101,7 @@ async def test_a_machine_that_a_group_installed_boots_its_disk_when_it_is_listed
 
 
 async def test_a_machine_that_is_not_listed_is_shown_and_can_be_reset_after_a_restart(tmp_path: Path) -> None:
-    mac = "52:54:00:00:01:0f"
+    mac = "52:54:00:00:01:1f"
     keeper = Keeper()
     keeper.contents.standings[mac] = Standing(mac, (mac,), State.FAILED, boot="b" * 16, attempt=3, reason="no disk")
     async with installing(tmp_path, keeper=keeper) as site:
@@ -115,7 +115,7 @@ async def test_a_machine_that_is_not_listed_is_shown_and_can_be_reset_after_a_re
 async def test_a_machine_that_a_group_chose_by_its_architecture_is_known_by_its_boots(
     tmp_path: Path, platform: str
 ) -> None:
-    mac, profile = "52:54:00:00:01:0f", {"pcbios": "kick", "efi": "giving"}[platform]
+    mac, profile = "52:54:00:00:01:1f", {"pcbios": "kick", "efi": "giving"}[platform]
     groups = "[{match: {arch: x86-bios}, profile: kick}, {match: {arch: x86_64-efi}, profile: giving}]"
     async with installing(tmp_path, f"{INVENTORY}groups: {groups}\n") as site:
         one = Machine(mac, mac, site.port)
@@ -131,7 +131,7 @@ async def test_a_machine_that_a_group_chose_by_its_architecture_is_known_by_its_
 
 
 async def test_a_group_for_all_does_not_hide_the_one_that_chose_a_machine_by_its_architecture(tmp_path: Path) -> None:
-    mac = "52:54:00:00:01:0f"
+    mac = "52:54:00:00:01:1f"
     groups = "[{match: {arch: x86-bios}, profile: kick}, {match: {mac: '*'}, profile: bare}]"
     async with installing(tmp_path, f"{INVENTORY}groups: {groups}\n") as site:
         site.services.seen.boot(mac, time.time())
