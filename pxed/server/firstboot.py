@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from pxed.inventory.model import Machine
 from pxed.server.keeping import Keeper
+from pxed.server.standings import marks_of
 from pxed.status.records import FirstBoot, Forget, Write
 from pxed.status.store.errors import StoreError
 
@@ -65,7 +66,8 @@ class FirstBoots:
     def renew(self, machines: Mapping[str, Machine]) -> list[Write]:
         """The MACs of those that are listed with others now, and what makes that durable."""
         listed = ((boot, machines[name]) for name, boot in self._boots.items() if name in machines)
-        new = [replace(boot, macs=machine.macs) for boot, machine in listed if boot.macs != machine.macs]
+        marked = ((boot, marks_of(machine)) for boot, machine in listed)
+        new = [replace(boot, macs=macs) for boot, macs in marked if boot.macs != macs]
         self._boots |= {boot.machine: boot for boot in new}
         return list(new)
 

@@ -24,7 +24,7 @@ from pxed.server.history import History
 from pxed.server.keeping import Keeper
 from pxed.server.live import Live
 from pxed.server.orders import OrderError
-from pxed.server.standings import detour_of, found, heirs, name_of, ordered, summary
+from pxed.server.standings import detour_of, found, heirs, mac_of, marks_of, name_of, ordered, summary
 from pxed.server.strangers import Strangers
 from pxed.status import install, oneshot
 from pxed.status.install import Step
@@ -102,7 +102,7 @@ class Machines:
 
     def name_now(self, match: Match) -> str:
         """The name that a machine has by now: it can be renamed while it is answered."""
-        macs = match.machine.macs if match.machine is not None else (match.name,)
+        macs = marks_of(match.machine) if match.machine is not None else (match.name,)
         return name_of(self._live.snapshot.inventory, match.name, macs)
 
     def match_of(self, name: str) -> Match | None:
@@ -253,13 +253,13 @@ class Machines:
             *self._first_boots.move(moves),
         )
         for old, standing in new.items():
-            self._say(standing, f"was {old} before, by its MAC: what is known of it stays")
+            self._say(standing, f"was {old} before: what is known of it stays")
 
     def _renew(self, name: str) -> None:
         """The MACs that it is listed with now."""
         machine, standing = self._live.snapshot.inventory.machines.get(name), self._standings.get(name)
-        if machine is not None and standing is not None and machine.macs != standing.macs:
-            self.keep(replace(standing, macs=machine.macs))
+        if machine is not None and standing is not None and (macs := marks_of(machine)) != standing.macs:
+            self.keep(replace(standing, macs=macs))
 
     def _note(self, name: str) -> None:
         """Of unlisted machines a bounded number is known."""
@@ -282,7 +282,7 @@ class Machines:
 
     def _known(self, name: str) -> Standing:
         machine = self._live.snapshot.inventory.machines.get(name)
-        return self._standings.get(name) or Standing(name, machine.macs if machine else (name,))
+        return self._standings.get(name) or Standing(name, marks_of(machine) if machine else (name,))
 
     def _check_installs(self, match: Match, profile: str) -> None:
         profiles = self._live.snapshot.inventory.profiles
@@ -316,7 +316,7 @@ class Machines:
     def _say(self, standing: Standing, said: str) -> None:
         if not said:
             return
-        mac, failed = next(iter(standing.macs), ""), standing.state is State.FAILED
+        mac, failed = mac_of(standing.macs), standing.state is State.FAILED
         level = Level.WARNING if failed or (said.startswith("attempt") and standing.reason) else Level.INFO
         data = {"state": str(standing.state) if standing.state else None, "attempt": standing.attempt}
         self._emit(Event(Kind.STATE, time.time(), standing.machine, mac, said, level, data))

@@ -20,6 +20,7 @@ from pxed.server.named import match_of
 from pxed.server.progress import Progress
 from pxed.server.redact import redacted
 from pxed.server.replies import Asked, json_reply, refuse
+from pxed.server.standings import marks_of
 from pxed.status.install import OutdatedError
 from pxed.status.records import Purpose, State, Token
 from pxed.status.store.errors import StoreError
@@ -102,7 +103,7 @@ class ReportPages:
         if root is None:
             return
         try:
-            macs = match.machine.macs if match.machine is not None else (match.name,)
+            macs = marks_of(match.machine) if match.machine is not None else (match.name,)
             if await self._first_boots.mark(self._machines.name_now(match), root, macs):
                 text = f"its root {root} has had its first boot: Ignition runs no more"
                 self._emit(happened(Kind.NOTICE, caller, text))

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from urllib.parse import quote, unquote
+from uuid import UUID
 
 from pxed.architecture import KNOWN_NAMES
 from pxed.boot.course import Detour
 from pxed.inventory.lookup import Identity, Match, resolve
-from pxed.inventory.model import Inventory
+from pxed.inventory.model import Inventory, Machine
 from pxed.inventory.profile import Boot, Profile, with_overrides
+from pxed.inventory.scalars import serial_key
 from pxed.status.install import Rules
 from pxed.status.records import BootRecord, Standing, State
+
+_UUID, _SERIAL = "uuid:", "serial:"
 
 
 def found(inventory: Inventory, name: str, boots: Sequence[BootRecord] = ()) -> Match | None:
@@ -53,8 +58,9 @@ def ordered(inventory: Inventory, match: Match, standing: Standing | None) -> Ma
 def heirs(inventory: Inventory, known: Mapping[str, tuple[str, ...]]) -> dict[str, str]:
     """The new names of machines whose MACs have another name now: renamed, listed, no longer listed, or swapped.
 
-    `known` has the MACs by the name of before. Without this the inventory's new name would install a machine again.
-    Who has new MACs keeps its name, a machine with a new NIC, unless the MACs of another one come to that name.
+    `known` has the MACs by the name of before, or what stands for them (marks_of). Without this the inventory's new
+    name would install a machine again. Who has new MACs keeps its name, a machine with a new NIC, unless the MACs of
+    another one come to that name.
     """
     names = {old: name_of(inventory, old, macs) for old, macs in known.items()}
     coming = {name for old, name in names.items() if name != old}
@@ -77,16 +83,38 @@ def name_of(inventory: Inventory, name: str, macs: Sequence[str]) -> str:
     machine = inventory.machines.get(name)
     if machine is not None and not _is_elsewhere(inventory, name, macs):
         return name
-    for mac in macs:
-        if (listed := inventory.indexes.by_mac.get(mac)) is not None:
+    for mark in macs:
+        if (listed := _listed(inventory, mark)) is not None:
             return listed.name
-    return name if machine is not None or not macs else macs[0]
+    return name if machine is not None else mac_of(macs) or name
 
 
 def _is_elsewhere(inventory: Inventory, name: str, macs: Sequence[str]) -> bool:
     """Whether the machine of that name has none of these MACs."""
     machine = inventory.machines.get(name)
-    return bool(macs) and (machine is None or set(machine.macs).isdisjoint(macs))
+    return bool(macs) and (machine is None or all(_listed(inventory, mark) is not machine for mark in macs))
+
+
+def marks_of(machine: Machine) -> tuple[str, ...]:
+    """What a machine is found by when it has another name: its MACs; its UUID or serial number where it has none."""
+    if machine.macs:
+        return machine.macs
+    if machine.uuid is not None:
+        return (f"{_UUID}{machine.uuid}",)
+    return (f"{_SERIAL}{quote(serial_key(machine.serial), safe='')}",) if machine.serial else ()
+
+
+def _listed(inventory: Inventory, mark: str) -> Machine | None:
+    if mark.startswith(_UUID):
+        return inventory.indexes.by_uuid.get(UUID(mark.removeprefix(_UUID)).bytes)
+    if mark.startswith(_SERIAL):
+        return inventory.indexes.by_serial.get(unquote(mark.removeprefix(_SERIAL)))
+    return inventory.indexes.by_mac.get(mark)
+
+
+def mac_of(macs: Sequence[str]) -> str:
+    """The first that is a MAC, and so the name of a machine that is not listed; "" for a UUID or a serial number."""
+    return next((mac for mac in macs if not mac.startswith((_UUID, _SERIAL))), "")
 
 
 def rules_of(profile: Profile) -> Rules:

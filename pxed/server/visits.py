@@ -28,7 +28,7 @@ from pxed.server.alerts import Alerts, Subject
 from pxed.server.callers import Caller
 from pxed.server.machines import Machines
 from pxed.server.seen import Seen
-from pxed.server.standings import gives_up, rules_of
+from pxed.server.standings import gives_up, marks_of, rules_of
 from pxed.status import install, oneshot
 from pxed.status.install import Step
 from pxed.status.records import BootRecord, Purpose, Standing, State, Write
@@ -256,7 +256,7 @@ def is_guarded(inventory: Inventory, arrival: Arrival) -> bool:
 
 def _nothing(match: Match) -> Standing:
     """Nothing is known of it."""
-    return Standing(match.name, match.machine.macs if match.machine else (match.name,))
+    return Standing(match.name, marks_of(match.machine) if match.machine else (match.name,))
 
 
 def _keep_next(new: Standing, old: Standing) -> Standing:

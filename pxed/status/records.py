@@ -25,7 +25,8 @@ class Standing:
     """What one machine is to do next: its installation, an operator's order, a one-shot boot."""
 
     machine: str
-    macs: tuple[str, ...] = ()  # as listed when this was written: a renamed machine is found by them
+    # As listed when this was written: a renamed machine is found by them. Without a MAC "uuid:..." or "serial:...".
+    macs: tuple[str, ...] = ()
     state: State | None = None  # None: whatever the inventory says
     ordered: bool = False  # an operator asked for this state
     profile: str = ""  # the profile that the operator named for the installation; "": the machine's own
@@ -127,7 +128,7 @@ class FirstBoot:
     machine: str
     root: str
     time: float
-    macs: tuple[str, ...] = ()  # as listed then: a renamed machine is found by them
+    macs: tuple[str, ...] = ()  # as of Standing
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from pathlib import Path
 
 import pytest
 
 from pxed.boot.endpoint import Endpoint
+from pxed.events import Kind
 from pxed.server.callers import Caller
 from pxed.status.records import BootRecord, FirstBoot, Forget, Purpose, Standing, Write
+from tests.server.booting import Machine
 from tests.server.httpsite import INVENTORY as ROOTED
 from tests.server.httpsite import MAC2, serving, until
-from tests.server.installsite import INVENTORY, booted, installing, machine, reload
+from tests.server.installsite import INVENTORY, UUID, booted, installing, machine, reload
 from tests.server.keeper import Keeper
 
 
@@ -116,6 +119,32 @@ async def test_a_machine_that_is_renamed_while_its_config_is_made_gets_it(tmp_pa
         await access.begin(token, Caller("127.0.0.1", Endpoint("127.0.0.1")), row)
         assert {known.machine for known in access.of("rack1")} == {"rack1"}
         assert access.is_for(report, "rack1", frozenset({Purpose.REPORT}))
+
+
+@pytest.mark.parametrize("number", [f"uuid: {UUID}", "serial: 'S 1'"], ids=["by its UUID", "by its serial number"])
+@pytest.mark.parametrize("restarted", [False, True], ids=["while pxed runs", "while pxed was stopped"])
+async def test_a_machine_that_is_listed_without_a_mac_is_not_installed_again_by_another_name(
+    tmp_path: Path, number: str, restarted: bool
+) -> None:
+    facts = {"uuid": UUID, "serial": "S 1"}
+    own = "".join(line for line in INVENTORY.splitlines(True) if "  checked: {mac" not in line)
+    before = f"{own}  bare1: {{{number}, profile: kick}}\n"
+    after = before.replace("  bare1: {", "  rack1: {")
+    async with installing(tmp_path, before) as site:
+        one = Machine("bare1", NEW, site.port)
+        site.services.seen.boot("bare1", time.time())
+        script = await one.script(**facts)
+        assert (await one.report(one.report_url(script.token("report")), "installed")).status == 200
+        keeper = site.keeper.restarted()
+        assert site.bus.of(Kind.STATE)[-1].mac == ""
+        if not restarted:
+            reload(site, tmp_path, after)
+            assert (await one.script(**facts)).way == "disk"
+            reload(site, tmp_path, before)
+            assert (await one.script(**facts)).way == "disk"
+    if restarted:
+        async with installing(tmp_path, after, keeper=keeper) as site:
+            assert (await Machine("rack1", NEW, site.port).script(**facts)).way == "disk"
 
 
 async def test_machines_that_are_renamed_are_written_at_once(tmp_path: Path) -> None:
