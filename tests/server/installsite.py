@@ -37,7 +37,6 @@ profiles:
   kick: {{image: live, boot: install, args: [inst.ks=http://config.example/x.ks]}}
   silent: {{image: live, boot: install, local: silent}}
   giving: {{image: live, boot: install, install: {{attempts: 1, after_failure: local}}}}
-  filed: {{image: live, ignition: secret.ign, oem_files: {{usr/share/oem/x: system.ign}}}}
   rescue: {{image: live, ignition: secret.ign}}
 machines:
   once: {{mac: "52:54:00:00:01:01", profile: once}}
@@ -54,7 +53,6 @@ machines:
   kick: {{mac: "52:54:00:00:01:0c", profile: kick}}
   silent: {{mac: "52:54:00:00:01:0d", profile: silent}}
   giving: {{mac: "52:54:00:00:01:0e", profile: giving}}
-  filed: {{mac: "52:54:00:00:01:0f", profile: filed}}
 """
 SCRIPT_ONLY = INVENTORY.replace("data_dir: data", "data_dir: data, script_only: true")
 _SECRET = '{"ignition": {"version": "3.3.0"}, "passwd": {"users": [{"name": "core", "passwordHash": "MARKER"}]}}'

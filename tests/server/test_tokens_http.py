@@ -69,7 +69,8 @@ async def test_who_gets_a_config(tmp_path: Path, name: str, query: str | None, s
 
 
 async def test_an_initrd_without_the_config_in_it_needs_no_token(tmp_path: Path) -> None:
-    async with installing(tmp_path) as site:
+    text = f"{INVENTORY}  filed: {{mac: '52:54:00:00:02:01', profile: once, oem_files: {{usr/x: system.ign}}}}\n"
+    async with installing(tmp_path, text) as site:
         one, script = await booted(site, "filed")
         found = re.search(r"^initrd .* (http:\S+/oem/\S+)", script.text, re.MULTILINE)
         assert found, script.text
