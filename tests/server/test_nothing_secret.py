@@ -168,7 +168,7 @@ async def test_nothing_that_the_daemon_writes_opens_anything(tmp_path: Path, log
     async with daemon(tmp_path, log_format) as (spy, process):
         assert process.stderr is not None
         lines = []
-        while not lines or b"serving 14 machines" not in lines[-1]:
+        while not lines or not re.search(rb"serving \d+ machines", lines[-1]):
             lines.append(await process.stderr.readline())
             assert lines[-1], b"".join(lines).decode()
         for story in (boots, installations, attacks):
