@@ -17,6 +17,9 @@ class Way(StrEnum):
     ANNOUNCE = "announce"  # show yourself by DHCP first, then ask again: secrets go to boots that were seen only
 
 
+UNSEEN = "this boot's DHCP was not seen"
+
+
 class Detour(NamedTuple):
     """What changes the answer to a machine's DHCP: its disk is to boot in silence, or a profile is on for one boot."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pxed.boot.cmdline import CommandLineError, checked, kernel_command_line
-from pxed.boot.course import Course, Way
+from pxed.boot.course import UNSEEN, Course, Way
 from pxed.boot.delivery import machine_files
 from pxed.boot.endpoint import Endpoint
 from pxed.boot.script import (
@@ -74,7 +74,8 @@ def _other(name: str, endpoint: Endpoint, course: Course) -> Page:
     if course.way is Way.LOCAL:
         return Page(local_script(name))
     if course.way is Way.ANNOUNCE:
-        return Page(announcing_script(name, endpoint, announced=bool(course.text)), problem=course.text)
+        why = "" if course.text == UNSEEN else course.text
+        return Page(announcing_script(name, endpoint, announced=bool(course.text), why=why), problem=course.text)
     seconds = course.seconds or HELD_SECONDS
     return Page(waiting_script(name, course.text, min(seconds, MAX_WAIT), endpoint, course.boot), problem=course.text)
 

@@ -130,18 +130,19 @@ def waiting_script(name: str, text: str, seconds: int, endpoint: Endpoint, boot:
     )
 
 
-def announcing_script(name: str, endpoint: Endpoint, *, announced: bool = False) -> str:
+def announcing_script(name: str, endpoint: Endpoint, *, announced: bool = False, why: str = "") -> str:
     """Be seen by DHCP, then ask again: pxed gives secrets only to boots that it saw, and it may have been restarted.
 
-    `announced`: this boot did, and was not seen.
+    `announced`: this boot did, and was not seen; `why`: it was, and does not count.
     """
     first = [
         f"echo pxed: {_shown(name)}: pxed has not seen the DHCP of this boot, so that comes first",
         "goto announce",
     ]
+    why = why or f"pxed at {endpoint.url} does not see this machine's DHCP (server.script_only)"
     return _script(
         *([] if announced else first),
-        *_failed(f"{name}: pxed at {endpoint.url} does not see this machine's DHCP (server.script_only)"),
+        *_failed(f"{name}: {why}"),
         ":announce",
         "dhcp netX || goto failed",
         f"{_chain(endpoint)}&announced=1 || goto failed",

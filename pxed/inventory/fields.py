@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 from uuid import UUID
@@ -71,6 +72,15 @@ def _port_range(value: Any) -> Any:
     if not 0 < first <= last <= 65535:
         raise expected(value, "any, or a range of ports such as 40000-40999")
     return first, last
+
+
+def _network(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        return IPv4Network(value)
+    except ValueError:
+        raise expected(value, "an address such as 10.2.0.1 or a network such as 10.2.0.0/16") from None
 
 
 def _listed(value: Any) -> Any:
@@ -251,6 +261,12 @@ Interfaces = Annotated[
     BeforeValidator(_listed),
     AfterValidator(_once),
     _list_of({"type": "string", "minLength": 1, "maxLength": 15}),
+]
+Networks = Annotated[
+    tuple[Annotated[IPv4Network, BeforeValidator(_network)], ...],
+    BeforeValidator(_listed),
+    AfterValidator(_once),
+    _list_of({"type": "string", "pattern": "^[0-9]{1,3}([.][0-9]{1,3}){3}(/[0-9]{1,2})?$"}),
 ]
 Consoles = Annotated[
     tuple[Annotated[str, AfterValidator(words.console)], ...],

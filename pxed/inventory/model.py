@@ -82,6 +82,11 @@ class Server(Base):
         description="proxy (answer on 67 and 4011 beside another DHCP server), colocated (another DHCP server on this "
         "host owns port 67: answer on 4011 only) or off.",
     )
+    relays: fields.Networks = Field(
+        (),
+        description="Addresses and networks of DHCP relays (giaddr) whose messages show that a machine boots, so that "
+        "it may get its secrets. Those of others are answered, but count for nothing.",
+    )
     tftp: TftpSettings = Field(TftpSettings(), description="The TFTP server.")
     http: HttpSettings = Field(HttpSettings(), description="The HTTP server.")
     mirror: MirrorSettings = Field(MirrorSettings(), description="The mirror of Flatcar releases.")

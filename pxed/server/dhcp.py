@@ -20,6 +20,7 @@ from pxed.server.dhcp_events import outcome_event, undecodable_event, unsent_eve
 from pxed.server.interfaces import Interfaces
 from pxed.server.live import Live
 from pxed.server.ready import ReadyOffers, hit_event
+from pxed.server.relays import Relays
 from pxed.server.respond import Outcome, respond
 from pxed.server.seen import Seen
 
@@ -34,6 +35,7 @@ class DhcpServer:
     def __init__(self, live: Live, interfaces: Interfaces, bus: Bus, clients: Clients, seen: Seen) -> None:
         self._live = live
         self._seen = seen
+        self._relays = Relays(interfaces)
         self._interfaces = interfaces
         self._bus = bus
         self._clients = clients
@@ -74,7 +76,7 @@ class DhcpServer:
                 self._respond(port, datagram, endpoint, ready, outgoing)
             else:
                 outgoing.append((hit.reply, hit.destination, datagram, endpoint))
-                self._seen.boot(hit.machine, now)
+                self._saw(hit.machine, now, datagram, ready.inventory)
                 told.append((hit_event, (now, hit, endpoint.interface)))
         plain = self._has_one_source(sock)
         for reply, destination, datagram, endpoint in outgoing:
@@ -105,19 +107,30 @@ class DhcpServer:
             return
         if outcome.reply is not None:
             outgoing.append((outcome.reply, outcome.destination, datagram, endpoint))
-        self._note(outcome.decision)
+        self._note(outcome.decision, datagram, ready.inventory)
         self._learn(outcome.message)
         self._learn_name(ready.inventory, outcome)
         if port == SERVER_PORT:
             ready.keep(data, endpoint, outcome)
         self._bus.defer(outcome_event, time.time(), outcome, endpoint.interface)
 
-    def _note(self, decision: Offer | Ignore) -> None:
+    def _note(self, decision: Offer | Ignore, datagram: udp.Datagram, inventory: Inventory) -> None:
         """What the wire tells of a boot: that it has begun, or that the machine goes to its disk unanswered."""
         if isinstance(decision, Offer):
-            self._seen.boot(decision.machine, time.time())
+            self._saw(decision.machine, time.time(), datagram, inventory)
         elif decision.reason is SILENT:
             self._seen.to_disk(decision.machine)
+
+    def _saw(self, machine: str, now: float, datagram: udp.Datagram, inventory: Inventory) -> None:
+        """The boot of a machine, where the message comes from somewhere that shows it."""
+        data, (source, _port), ifindex, _address = datagram
+        relay, why = data[24:28], ""
+        if source != "0.0.0.0" or relay != ZERO_ADDRESS:
+            why = self._relays.refusal(relay, source, ifindex, inventory.server.relays)
+        if why:
+            self._seen.refuse(machine, why, now)
+        else:
+            self._seen.boot(machine, now)
 
     def _has_one_source(self, sock: socket.socket) -> bool:
         """Whether all that this socket sends leaves by one interface from its one address: then the kernel need not be

@@ -6,6 +6,7 @@ import contextlib
 import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from ipaddress import IPv4Network
 from typing import Any
 
 import psutil
@@ -26,6 +27,7 @@ class Interface:
     name: str
     addresses: tuple[str, ...]
     mtu: int
+    networks: tuple[IPv4Network, ...] = ()  # that its addresses are of
 
 
 class Interfaces:
@@ -38,6 +40,7 @@ class Interfaces:
         self._endpoints: dict[tuple[int, bytes], Endpoint | None] = {}
         self._mtu: dict[int, int] = {}
         self._single: set[str] = set()
+        self.networks: Mapping[int, tuple[IPv4Network, ...]] = {}  # by index; another object when something changed
 
     def refresh(self) -> bool:
         """Look again; whether something changed."""
@@ -47,6 +50,7 @@ class Interfaces:
         self._served = served
         self._by_address = {address: i for i in served.values() for address in i.addresses}
         self._mtu = {i.index: i.mtu for i in served.values()}
+        self.networks = {i.index: i.networks for i in served.values()}
         self._single = {i.name for i in served.values() if len(i.addresses) == 1}
         self._endpoints = {}
         return True
@@ -102,8 +106,14 @@ def _interfaces(wanted: Sequence[str]) -> list[Interface]:
         chosen = name in wanted if wanted else bool(ipv4) and stats[name].isup and not _is_loopback(name, stats)
         if chosen and name in stats:
             with contextlib.suppress(OSError):  # gone since
-                found.append(Interface(socket.if_nametoindex(name), name, ipv4, stats[name].mtu or DEFAULT_MTU))
+                mtu = stats[name].mtu or DEFAULT_MTU
+                found.append(Interface(socket.if_nametoindex(name), name, ipv4, mtu, _networks(addresses)))
     return found
+
+
+def _networks(addresses: Sequence[Any]) -> tuple[IPv4Network, ...]:
+    ipv4 = (a for a in addresses if a.family == socket.AF_INET and a.netmask)
+    return tuple(IPv4Network((a.address, a.netmask), strict=False) for a in ipv4)
 
 
 def _is_loopback(name: str, stats: Mapping[str, Any]) -> bool:

@@ -18,6 +18,7 @@ class Seen:
     def __init__(self, to_disk: Callable[[str], None] = lambda name: None) -> None:
         self.to_disk = to_disk
         self._begun: OrderedDict[str, float] = OrderedDict()
+        self._refused: OrderedDict[str, tuple[float, str]] = OrderedDict()
 
     def boot(self, machine: str, now: float) -> None:
         """Its DHCP as a PXE, HTTP or iPXE client was answered."""
@@ -35,6 +36,19 @@ class Seen:
         begun = self._begun.get(machine)
         return begun is not None and abs(now - begun) < FRESH_SECONDS
 
+    def refuse(self, machine: str, why: str, now: float) -> None:
+        """Its DHCP was answered, but does not show that it boots."""
+        self._refused[machine] = now, why
+        self._refused.move_to_end(machine)
+        if len(self._refused) > MOST:
+            self._refused.popitem(last=False)
+
+    def refusal(self, machine: str, now: float) -> str:
+        """Why its DHCP of late does not count; "" when there was none."""
+        when, why = self._refused.get(machine, (0.0, ""))
+        return why if abs(now - when) < FRESH_SECONDS else ""
+
     def take(self, machine: str) -> None:
         """Its boot has its script now."""
         self._begun.pop(machine, None)
+        self._refused.pop(machine, None)

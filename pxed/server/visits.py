@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from pxed.boot.course import Course, Way
+from pxed.boot.course import UNSEEN, Course, Way
 from pxed.boot.decide import one_shot
 from pxed.boot.delivery import secrets_of
 from pxed.boot.page import WAY
@@ -36,7 +36,6 @@ from pxed.status.store.errors import StoreError
 
 REPORT_SECONDS = 30 * 86400.0  # a report's token: the boot that follows ends it
 FULL = f"pxed knows {strangers.MOST} others that are not, which it may not forget"
-UNSEEN = "this boot's DHCP was not seen"
 _BOOT = re.compile(r"[0-9a-f]{16}")
 
 
@@ -165,9 +164,12 @@ class Visits:
             return Course(Way.HELD, f"this boot {problem}: see ignition_check of its profile", refused=True)
         if arrival.continues or inventory.server.script_only or self._seen.has_begun(name, now):
             return None
-        if visitor.announced:
-            self._alert("unseen", arrival, f"{visitor.caller.address} asks for the script of {name}, but {UNSEEN}")
-        return self._unseen(arrival)
+        relayed = self._seen.refusal(name, now)
+        why = relayed or (UNSEEN if visitor.announced else "")
+        if why:
+            text = f"{visitor.caller.address} asks for the script of {name}, but {why}"
+            self._alert("relay" if relayed else "unseen", arrival, text)
+        return self._unseen(arrival, why)
 
     def _other_nic(self, visitor: Visitor) -> str:
         """The NIC that asks, when it is neither the one that it names nor another of the machine's; else ""."""
@@ -175,7 +177,7 @@ class Visits:
         own = {visitor.identity.mac, *(machine.macs if machine is not None else ())}
         return "" if not wire or not visitor.identity.mac or own.intersection(wire) else next(iter(wire))
 
-    def _unseen(self, arrival: Arrival) -> Course:
+    def _unseen(self, arrival: Arrival, why: str) -> Course:
         """What has no secret in it is told to anybody; for the rest the boot shows itself first."""
         standing, profile = arrival.standing, arrival.match.profile
         if arrival.way is Way.INSTALL:
@@ -184,7 +186,7 @@ class Visits:
             if standing.state is State.FAILED:
                 turn = install.on_boot(standing, arrival.boot, time.time(), rules_of(profile))
                 return Course(turn.way, turn.text, turn.seconds)
-        return Course(Way.ANNOUNCE, UNSEEN if arrival.visitor.announced else "")
+        return Course(Way.ANNOUNCE, why)
 
     def _course(self, arrival: Arrival, now: float, version: str) -> tuple[Course, Step]:
         standing, profile = arrival.standing, arrival.match.profile

@@ -6,6 +6,7 @@ and the DHCP server beside it are the real ones. What the attacker can do all th
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import urllib.request
@@ -275,6 +276,25 @@ def send_the_victims_dhcp(scene: Scene) -> list[Answer]:
     return ask_for_the_script(scene)
 
 
+@contextlib.contextmanager
+def behind_a_router(scene: Scene) -> Iterator[Played]:
+    """The attacker at an address of another network, with a NIC that pxed cannot see: it is its own router."""
+    attacker, pxe, far = scene.attacker, scene.lab.network.pxe, f"10.99.0.{scene.tests}"
+    run("ip", "-n", pxe, "route", "add", f"{far}/32", "via", attacker.address)
+    run("ip", "-n", attacker.namespace, "addr", "add", f"{far}/32", "dev", "eth0")
+    run("ip", "-n", attacker.namespace, "route", "add", "10.77.0.2/32", "dev", "eth0", "src", far)
+    attacker.address = far
+    yield attacker
+    run("ip", "-n", pxe, "route", "del", f"{far}/32")
+
+
+def forge_a_relay(scene: Scene) -> list[Answer]:
+    """From its own network; the script is asked for from where pxed sees no NIC."""
+    scene.attacker.ipxe(mac=scene.mac, giaddr=scene.attacker.address)
+    with behind_a_router(scene):
+        return ask_for_the_script(scene)
+
+
 def wear_the_victims_mac(scene: Scene) -> list[Answer]:
     """And ask for the script, but send no DHCP."""
     attacker = scene.attacker
@@ -325,7 +345,7 @@ def read_the_api(scene: Scene) -> list[Answer]:
 NOT = frozenset({403})
 NO_TOKEN, WRONG, FOREIGN = {"no-token"}, {"wrong-token"}, {"foreign-token"}
 BOUND = {"foreign-address", "replay"}
-SPOOFED, UNSEEN = {"spoofed"}, {"unseen"}
+SPOOFED, UNSEEN, RELAY = {"spoofed"}, {"unseen"}, {"relay"}
 SCRIPT = frozenset({200})  # one without a secret
 OFF, SEEN, SCRIPTED, FETCHING, DONE = (
     "before its boot",
@@ -357,6 +377,7 @@ ATTEMPTS: dict[str, tuple[Attempt, str, tuple[str, ...], frozenset[int], set[str
     "says which boot the victim's is": (say_the_victims_boot, "once1", (SCRIPTED, FETCHING), SCRIPT, SPOOFED),
     "sends the victim's DHCP from its own NIC": (send_the_victims_dhcp, "once1", ANY, SCRIPT, SPOOFED),
     "wears the victim's MAC": (wear_the_victims_mac, "once1", (OFF, FETCHING, DONE), SCRIPT, UNSEEN),
+    "forges a relay's DHCP from behind a router": (forge_a_relay, "once1", (OFF, FETCHING, DONE), SCRIPT, RELAY),
     "wears the MAC and sends the DHCP of one whose hardware is checked": (
         be_the_victim_but_for_its_hardware,
         "checked1",
@@ -431,23 +452,18 @@ def look_into_the_victims_packets(scene: Scene) -> Answer:
 
 
 def come_from_behind_a_router(scene: Scene) -> Answer:
-    """A host whose NIC pxed cannot see, and whose DHCP says that a relay has passed it on."""
-    attacker, pxe, far = scene.attacker, scene.lab.network.pxe, f"10.99.0.{scene.tests}"
-    run("ip", "-n", pxe, "route", "add", f"{far}/32", "via", attacker.address)
-    attacker.ipxe(mac=scene.mac, giaddr=attacker.address)
-    run("ip", "-n", attacker.namespace, "addr", "add", f"{far}/32", "dev", "eth0")
-    run("ip", "-n", attacker.namespace, "route", "add", "10.77.0.2/32", "dev", "eth0", "src", far)
-    script = attacker.ask(attacker.script_path(mac=scene.mac))
-    answer = attacker.ask(f"{scene.path}?token={script.token()}")
-    run("ip", "-n", pxe, "route", "del", f"{far}/32")
-    return answer
+    """A host whose NIC pxed cannot see when it asks, and that has sent the victim's DHCP in the victim's network."""
+    scene.attacker.ipxe(mac=scene.mac)
+    with behind_a_router(scene) as attacker:
+        script = attacker.ask(attacker.script_path(mac=scene.mac))
+        return attacker.ask(f"{scene.path}?token={script.token()}")
 
 
 REMAINS: dict[str, tuple[Callable[[Scene], Answer], str]] = {
     "wears the victim's MAC and speaks its DHCP": (be_the_victim, "once1"),
     "knows the hardware that is checked too": (be_the_victim, "checked1"),
     "reads the wire and is faster": (look_into_the_victims_packets, "once1"),
-    "forges a relay's DHCP from behind a router": (come_from_behind_a_router, "once1"),
+    "sends its DHCP in its network and asks from behind a router": (come_from_behind_a_router, "once1"),
 }
 
 

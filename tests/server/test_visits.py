@@ -12,6 +12,7 @@ import pytest
 
 from pxed.boot.decide import Ignore, Offer
 from pxed.boot.endpoint import Endpoint
+from pxed.events import Kind
 from pxed.server.respond import respond
 from pxed.status.records import BootRecord, Purpose, State, Token
 from tests.oracles.clients import bios_rom
@@ -53,6 +54,26 @@ async def test_a_boot_that_was_not_seen_is_told_to_show_itself_and_changes_nothi
         )
     assert said(site) == "unseen"
     assert "does not see this machine's DHCP" in second.text
+
+
+@pytest.mark.parametrize("announced", [{}, {"announced": "1"}], ids=["at once", "when it shows itself again"])
+async def test_a_boot_whose_relay_does_not_count_is_told_which_one_that_is(
+    tmp_path: Path, announced: dict[str, str]
+) -> None:
+    why = "its DHCP came by relay 10.2.0.1, which is not in server.relays"
+    async with installing(tmp_path) as site:
+        site.services.seen.refuse("once", why, time.time())
+        script = await machine(site, "once").script(**announced)
+        (alert,) = site.services.alerts.of("once")
+        refused = site.bus.of(Kind.REFUSED)[-1]
+        _, seen = await booted(site, "once")
+        later = await machine(site, "once").script()
+    assert (script.way, script.token()) == ("announce", "")
+    assert f"echo pxed: once: {why}" in script.text
+    assert (alert.what, alert.text) == ("relay", f"127.0.0.1 asks for the script of once, but {why}")
+    assert why in refused.text
+    assert seen.token(), "the machine's own DHCP counts all the same"
+    assert why not in later.text, "and ends what was said of the other"
 
 
 @pytest.mark.parametrize("name", FREE)
