@@ -25,9 +25,9 @@ class History:
         return {**self._boots, **self._attempts}
 
     def macs(self) -> Mapping[str, tuple[str, ...]]:
-        """The MACs that each machine booted with, the newest first."""
-        macs = {name: dict.fromkeys(boot.mac for boot in boots if boot.mac) for name, boots in self._boots.items()}
-        return {name: tuple(seen) for name, seen in macs.items()}
+        """The MACs that each machine booted with, the newest first; who booted last comes first."""
+        last = sorted(self._boots.items(), key=lambda item: item[1][0].began, reverse=True)
+        return {name: tuple(dict.fromkeys(boot.mac for boot in boots if boot.mac)) for name, boots in last}
 
     def boots(self, name: str) -> Sequence[BootRecord]:
         """The last boots of one machine, newest first."""

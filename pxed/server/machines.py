@@ -24,7 +24,7 @@ from pxed.server.history import History
 from pxed.server.keeping import Keeper
 from pxed.server.live import Live
 from pxed.server.orders import OrderError
-from pxed.server.standings import detour_of, found, heirs, mac_of, marks_of, name_of, ordered, summary
+from pxed.server.standings import detour_of, found, mac_of, marks_of, moves_of, name_of, ordered, summary
 from pxed.server.strangers import Strangers
 from pxed.status import install, oneshot
 from pxed.status.install import Step
@@ -216,7 +216,7 @@ class Machines:
         The machines that have another name now, by that of before.
         """
         inventory = self._live.snapshot.inventory
-        moves = heirs(inventory, self._macs())
+        moves = self._moves(inventory)
         self._move(moves)
         self._live.detours.clear()
         self._strangers.clear()
@@ -230,11 +230,11 @@ class Machines:
 
     # Inside
 
-    def _macs(self) -> Mapping[str, tuple[str, ...]]:
-        """The MACs that each machine was listed with when what is known of it was kept, or else booted with."""
-        booted = self.history.macs()
+    def _moves(self, inventory: Inventory) -> dict[str, str]:
+        """The machines that have another name now; each by the MACs that it was listed with, or else booted with."""
+        booted, standings = self.history.macs(), {name: standing.macs for name, standing in self._standings.items()}
         first = {name: macs or booted.get(name, ()) for name, macs in self._first_boots.macs().items()}
-        return {**booted, **first, **{name: standing.macs for name, standing in self._standings.items()}}
+        return moves_of(inventory, {**standings, **first, **standings}, booted)
 
     def _move(self, moves: Mapping[str, str]) -> None:
         """All that is known of machines to the names that they have now."""

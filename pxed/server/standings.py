@@ -55,6 +55,19 @@ def ordered(inventory: Inventory, match: Match, standing: Standing | None) -> Ma
     return match._replace(profile_name=name, profile=with_overrides(profile, overrides))
 
 
+def moves_of(
+    inventory: Inventory, known: Mapping[str, tuple[str, ...]], booted: Mapping[str, tuple[str, ...]]
+) -> dict[str, str]:
+    """The heirs of what decides about machines (`known`), then of those that have only `booted`.
+
+    A machine's older boots stay in the store under its former names: these take no name from it, and keep none.
+    """
+    moves = heirs(inventory, known)
+    names = {moves.get(name, name) for name in known}
+    past = heirs(inventory, {name: macs for name, macs in booted.items() if name not in known})
+    return moves | {old: name for old, name in past.items() if name not in names}
+
+
 def heirs(inventory: Inventory, known: Mapping[str, tuple[str, ...]]) -> dict[str, str]:
     """The new names of machines whose MACs have another name now: renamed, listed, no longer listed, or swapped.
 

@@ -12,7 +12,7 @@ import pytest
 from pxed.boot.endpoint import Endpoint
 from pxed.events import Kind
 from pxed.server.callers import Caller
-from pxed.status.records import BootRecord, FirstBoot, Forget, Purpose, Standing, Write
+from pxed.status.records import BootRecord, FirstBoot, Forget, Purpose, Standing, State, Write
 from tests.server.booting import Machine
 from tests.server.httpsite import INVENTORY as ROOTED
 from tests.server.httpsite import MAC2, serving, until
@@ -169,6 +169,21 @@ async def test_a_first_boot_of_an_older_pxed_is_found_by_the_mac_that_booted(tmp
     renamed = ROOTED.replace("  node2: {mac", "  rack2: {mac")
     async with serving(tmp_path, text=renamed, keeper=keeper) as site:
         assert "first_boot=1" not in (await site.ask(f"/boot.ipxe?mac={MAC2}")).text
+
+
+@pytest.mark.parametrize("former", ["a", "rack1"], ids=["its own former name", "that of another one, which it gets"])
+async def test_boots_that_the_store_still_has_by_a_former_name_take_nothing_from_a_machine(
+    tmp_path: Path, former: str
+) -> None:
+    mac = KICK if former == "a" else SILENT
+    keeper = Keeper()
+    keeper.contents.boots.append(BootRecord("a" * 16, former, mac, "", 1.0, "kick", "local", ended=2.0))
+    keeper.contents.boots.append(BootRecord("b" * 16, "kick", KICK, "", 3.0, "kick", "local"))
+    keeper.contents.standings["kick"] = Standing("kick", (KICK,), State.LOCAL)
+    keeper.contents.standings["silent"] = Standing("silent", (SILENT,), State.LOCAL)
+    async with installing(tmp_path, INVENTORY.replace("  kick: {mac", "  rack1: {mac"), keeper) as site:
+        assert (await booted(site, "rack1"))[1].way == "disk"
+        assert (await booted(site, "silent"))[1].way == "disk"
 
 
 async def test_first_boots_of_an_older_pxed_learn_their_macs_from_the_inventory(tmp_path: Path) -> None:
