@@ -16,7 +16,7 @@ from pxed.server.standings import marks_of
 from pxed.status.records import FirstBoot, Forget, Write
 from pxed.status.store.errors import StoreError
 
-MAX_ENTRIES = 100_000  # names come from the inventory or are MACs of groups; the oldest goes first
+MAX_ENTRIES = 100_000  # the oldest goes first, of machines that are not listed: their MACs can be invented
 
 
 class FirstBoots:
@@ -42,7 +42,7 @@ class FirstBoots:
             if self.done(machine, root):
                 return False
             boot = FirstBoot(machine, root, time.time(), macs)
-            surplus = [next(iter(self._boots))] if len(self._boots) >= MAX_ENTRIES else []
+            surplus = [self._oldest()] if len(self._boots) >= MAX_ENTRIES else []
             await self._keep(machine, boot, boot, *(Forget(FirstBoot, (name,)) for name in surplus))
             for name in surplus:
                 self._boots.pop(name, None)
@@ -70,6 +70,10 @@ class FirstBoots:
         new = [replace(boot, macs=macs) for boot, macs in marked if boot.macs != macs]
         self._boots |= {boot.machine: boot for boot in new}
         return list(new)
+
+    def _oldest(self) -> str:
+        """Of those that are not listed, if there are any: their only MAC is their name."""
+        return next((name for name, boot in self._boots.items() if boot.macs == (name,)), next(iter(self._boots)))
 
     async def _keep(self, machine: str, boot: FirstBoot | None, *writes: Write) -> None:
         """In memory at once, for a machine asks again before the disk has answered; taken back if that fails."""

@@ -87,3 +87,14 @@ async def test_first_boots_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         await boots.mark(name, "LABEL=A")
     assert [boots.done(name, "LABEL=A") for name in ("node1", "node2", "node3")] == [False, True, True]
     assert set(keeper.restarted().contents.first_boots) == {"node2", "node3"}
+
+
+async def test_first_boots_of_invented_macs_push_out_none_of_a_listed_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(firstboot, "MAX_ENTRIES", 2)
+    boots = FirstBoots(Keeper(), {})
+    await boots.mark("node1", "LABEL=A", ("52:54:00:00:00:01",))
+    invented = [f"02:00:00:00:00:0{number}" for number in range(3)]
+    for mac in invented:
+        await boots.mark(mac, "LABEL=A", (mac,))
+    assert boots.done("node1", "LABEL=A")
+    assert [boots.done(mac, "LABEL=A") for mac in invented] == [False, False, True]
