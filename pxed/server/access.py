@@ -36,6 +36,7 @@ class Access:
         self._key = key
         self._tokens: dict[str, Token] = {}
         self._of: dict[str, set[str]] = {}  # hashes by machine
+        self._former: dict[str, frozenset[str]] = {}  # names that the machines of tokens had before, by hash
         self._busy: set[str] = set()
         for token in known.values():
             self._remember(token)
@@ -78,22 +79,22 @@ class Access:
             self._forget(hash_)
         return [Forget(Token, (hash_,)) for hash_ in gone]
 
-    def machine_of(self, raw: str) -> str:
-        """The machine that a token was given to, by its name of now; "" for a token that is not known."""
+    def owner_of(self, raw: str, name: str, *, listed: bool) -> str:
+        """The machine that a token was given to, by its name of now: when it was `name` then, which another one may
+        have now, or when no machine of that name is listed. "" else, and for a token that is not known."""
         row = self._tokens.get(tokens.hashed(raw))
-        return row.machine if row is not None else ""
+        return row.machine if row is not None and (not listed or name in self._former.get(row.hash, ())) else ""
 
     def move(self, moves: Mapping[str, str]) -> list[Write]:
         """Tokens of machines that have another name now, and what makes that durable."""
-        moved = [
-            replace(self._tokens[hash_], machine=name)
-            for old, name in moves.items()
-            for hash_ in tuple(self._of.get(old, ()))
-        ]
+        old = {hash_: name for name in moves for hash_ in self._of.get(name, ())}
+        moved = [replace(self._tokens[hash_], machine=moves[name]) for hash_, name in old.items()]
+        former = {hash_: self._former.get(hash_, frozenset()) | {name} for hash_, name in old.items()}
         for token in moved:
             self._forget(token.hash)
         for token in moved:
             self._remember(token)
+        self._former |= former
         return list(moved)
 
     def is_for(self, raw: str, machine: str, purposes: frozenset[Purpose]) -> bool:
@@ -177,6 +178,7 @@ class Access:
         token = self._tokens.pop(hash_, None)
         if token is None:
             return
+        self._former.pop(hash_, None)
         hashes = self._of[token.machine]
         hashes.discard(hash_)
         if not hashes:

@@ -45,7 +45,7 @@ class ConfigPages:
 
     async def ignition(self, asked: Asked) -> web.StreamResponse:
         """/ignition/MACHINE[?token=...]."""
-        match, identity, caller = match_of(asked, self._access.machine_of)
+        match, identity, caller = match_of(asked, self._access)
         raw = asked.found.query.get("token")
         if raw is None:
             return await self._open_config(asked, match, identity, caller)
@@ -69,7 +69,7 @@ class ConfigPages:
         text = asked.found.args[0]
         if not text.endswith(OEM_SUFFIX):
             refuse(404, f"A machine's initrd is at /oem/MACHINE{OEM_SUFFIX}.")
-        match, identity, caller = match_of(asked, self._access.machine_of, text.removesuffix(OEM_SUFFIX))
+        match, identity, caller = match_of(asked, self._access, text.removesuffix(OEM_SUFFIX))
         raw = asked.found.query.get("token")
         if raw is None:
             return await self._open_archive(asked, match, identity, caller)

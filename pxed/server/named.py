@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 from pxed.inventory.lookup import Identity, Match, Unmatched, resolve
 from pxed.inventory.model import Machine
+from pxed.server.access import Access
 from pxed.server.callers import Caller, identity_of, named
 from pxed.server.replies import Asked, refuse
 
 
-def match_of(asked: Asked, owner: Callable[[str], str], name: str = "") -> tuple[Match, Identity, Caller]:
-    """The machine that the path names, with its profile; where the inventory has no such name any more, the one that
-    the token was given to (`owner`): a machine can be renamed while it boots. Raises HttpRefusalError (404)."""
+def match_of(asked: Asked, access: Access, name: str = "") -> tuple[Match, Identity, Caller]:
+    """The machine that the path names, with its profile; the one that the token was given to, where that had this name
+    before: a machine can be renamed while it boots. Raises HttpRefusalError (404)."""
     text = name or asked.found.args[0]
     machine, mac = named(asked.snapshot.inventory, text)
-    if machine is None and not mac and (now := owner(asked.found.query.get("token", ""))):
+    listed = machine is not None or bool(mac)
+    if now := access.owner_of(asked.found.query.get("token", ""), text, listed=listed):
         machine, mac = named(asked.snapshot.inventory, now)
     if machine is None and not mac:
         refuse(404, f"There is no machine {text[:80]!r} in the inventory.")

@@ -59,7 +59,7 @@ class ReportPages:
 
     async def report(self, asked: Asked) -> web.StreamResponse:
         """POST /report/MACHINE[?token=...][&stage=...]: JSON, or the stage in the query and a text."""
-        match, _, caller = match_of(asked, self._access.machine_of)
+        match, _, caller = match_of(asked, self._access)
         token = self._token(asked, match, caller)
         report = _report(asked, await read_body(asked.request, MAX_REPORT, "A report"))
         if token is None:

@@ -107,6 +107,22 @@ async def test_a_machine_that_is_renamed_while_its_config_is_on_the_way_keeps_it
             assert (await booted(site, "rack1"))[1].way == "load"
 
 
+async def test_a_report_to_the_name_that_another_machine_has_by_now_is_of_the_one_that_had_it(tmp_path: Path) -> None:
+    async with installing(tmp_path) as site:
+        (one, script), (other, foreign) = await booted(site, "kick"), await booted(site, "silent")
+        swapped = INVENTORY.replace("  kick: {mac", "  X: {mac").replace("  silent: {mac", "  kick: {mac")
+        reload(site, tmp_path, swapped.replace("  X: {mac", "  silent: {mac"))
+        assert (await one.report(one.report_url(script.token("report")), "installed")).status == 200
+        for name, state in (("kick", State.WANTED), ("silent", State.INSTALLED)):
+            standing = site.services.machines.standing(name)
+            assert standing is not None
+            assert (name, standing.state) == (name, state)
+        assert (await other.report(other.report_url(foreign.token("report")), "installed")).status == 200
+        third, script = await booted(site, "giving")
+        token = script.token("report")
+        assert (await third.report(f"/report/kick?token={token}", "installed")).status == 403, "it never had that name"
+
+
 async def test_a_machine_that_is_renamed_while_its_config_is_made_gets_it(tmp_path: Path) -> None:
     renamed = INVENTORY.replace("  reporting: {mac", "  rack1: {mac")
     async with installing(tmp_path) as site:
