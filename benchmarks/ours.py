@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks import site, tools
-from benchmarks.link import SERVER_INTERFACE, Link
+from benchmarks.link import LOAD_ADDRESS, SERVER_INTERFACE, Link
 from benchmarks.model import Contender
 from benchmarks.process import Process, running
 
@@ -59,6 +59,7 @@ server:
   data_dir: {site.DATA}
   http: {{port: {HTTP_PORT}}}
   unknown: {unknown}
+  relays: [{LOAD_ADDRESS}]
 images:
   bench: {{kernel: {site.IMAGE.name}}}
 profiles:

@@ -26,7 +26,7 @@ _CONFIG = "variant: flatcar\nversion: 1.0.0\nstorage:\n  files:\n" + "".join(
 
 
 def cases() -> list[Case]:
-    contender = pxed(10, fields=f"butane: {_BUTANE}", files={_BUTANE: _CONFIG})
+    contender = pxed(10, fields=f"butane: {_BUTANE}, ignition_access: open", files={_BUTANE: _CONFIG})
     title = f"Ignition configs, {_CONNECTIONS} connections"
     return [Case("ignition", title, "configs/s", 3000, contender, [], _gets, at_least=True)]
 

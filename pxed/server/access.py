@@ -8,6 +8,7 @@ from __future__ import annotations
 import secrets
 import time
 from base64 import b64decode, b64encode
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import NoReturn
@@ -34,7 +35,7 @@ class Access:
         self._keeper = keeper
         self._alerts = alerts
         self._key = key
-        self._tokens: dict[str, Token] = {}
+        self._tokens: OrderedDict[str, Token] = OrderedDict()
         self._of: dict[str, set[str]] = {}  # hashes by machine
         self._former: dict[str, frozenset[str]] = {}  # names that the machines of tokens had before, by hash
         self._busy: set[str] = set()

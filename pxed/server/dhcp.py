@@ -59,7 +59,9 @@ class DhcpServer:
         """Take what is there, then send the replies in one go: a relay that sleeps is woken once, not for each."""
         outgoing: list[_Outgoing] = []
         told: list[Deferred] = []
+        begun: list[str] = []
         ready, now = self._ready_offers(), time.time()
+        judged = self._relays.judged_for(ready.inventory.server.relays)
         for _ in range(BATCH):
             try:
                 datagram = udp.receive(sock)
@@ -67,7 +69,7 @@ class DhcpServer:
                 break
             except OSError:  # an ICMP error of an earlier reply: nobody listens there
                 continue
-            data, _source, ifindex, address = datagram
+            data, source, ifindex, address = datagram
             endpoint = self._interfaces.endpoint(ifindex, address)
             if endpoint is None:
                 continue
@@ -76,8 +78,13 @@ class DhcpServer:
                 self._respond(port, datagram, endpoint, ready, outgoing)
             else:
                 outgoing.append((hit.reply, hit.destination, datagram, endpoint))
-                self._saw(hit.machine, now, datagram, ready.inventory)
+                why = judged.get((data[24:28], source[0], ifindex))
+                if why is None or why:
+                    self._saw(hit.machine, now, datagram, ready.inventory)
+                else:
+                    begun.append(hit.machine)
                 told.append((hit_event, (now, hit, endpoint.interface)))
+        self._seen.boots(begun, now)
         plain = self._has_one_source(sock)
         for reply, destination, datagram, endpoint in outgoing:
             try:
@@ -124,10 +131,7 @@ class DhcpServer:
     def _saw(self, machine: str, now: float, datagram: udp.Datagram, inventory: Inventory) -> None:
         """The boot of a machine, where the message comes from somewhere that shows it."""
         data, (source, _port), ifindex, _address = datagram
-        relay, why = data[24:28], ""
-        if source != "0.0.0.0" or relay != ZERO_ADDRESS:
-            why = self._relays.refusal(relay, source, ifindex, inventory.server.relays)
-        if why:
+        if why := self._relays.refusal(data[24:28], source, ifindex, inventory.server.relays):
             self._seen.refuse(machine, why, now)
         else:
             self._seen.boot(machine, now)

@@ -8,7 +8,7 @@ outside (RFC 2827). For all else the inventory names who is believed, in `server
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Address, IPv4Network
 
 from pxed.dhcp.message import ZERO_ADDRESS
@@ -26,15 +26,20 @@ class Relays:
         self._known: dict[tuple[bytes, str, int], str] = {}
         self._basis: tuple[object, object] = (None, None)
 
-    def refusal(self, relay: bytes, source: str, ifindex: int, allowed: Sequence[IPv4Network]) -> str:
-        """Why a message is no sign of its machine; "" for one that is. `relay` is its giaddr."""
+    def judged_for(self, allowed: Sequence[IPv4Network]) -> Mapping[tuple[bytes, str, int], str]:
+        """What refusal() has said until now, by giaddr, source and interface."""
         networks = self._interfaces.networks
         if self._basis[0] is not allowed or self._basis[1] is not networks or len(self._known) >= MOST:
             self._known, self._basis = {}, (allowed, networks)
+        return self._known
+
+    def refusal(self, relay: bytes, source: str, ifindex: int, allowed: Sequence[IPv4Network]) -> str:
+        """Why a message is no sign of its machine; "" for one that is. `relay` is its giaddr."""
         key = (relay, source, ifindex)
-        known = self._known.get(key)
+        known = self.judged_for(allowed).get(key)
         if known is None:
-            known = self._known[key] = judged(relay, source, networks.get(ifindex, ()), allowed)
+            here = self._interfaces.networks.get(ifindex, ())
+            known = self._known[key] = judged(relay, source, here, allowed)
         return known
 
 

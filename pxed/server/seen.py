@@ -6,7 +6,7 @@ Secrets are given to such boots only (SECURITY.md). A note ends a boot's way fro
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 FRESH_SECONDS = 900.0  # from a ROM's DHCP to the script: a boot loader over a slow link, a ROM's menu
 MOST = 65_536  # machines; names are the inventory's or, where groups choose, MACs that a sender invents
@@ -17,18 +17,19 @@ class Seen:
 
     def __init__(self, to_disk: Callable[[str], None] = lambda name: None) -> None:
         self.to_disk = to_disk
-        self._begun: OrderedDict[str, float] = OrderedDict()
+        self._begun: OrderedDict[str, float] = OrderedDict()  # a dict looks for its first entry behind all removed ones
         self._refused: OrderedDict[str, tuple[float, str]] = OrderedDict()
 
     def boot(self, machine: str, now: float) -> None:
         """Its DHCP as a PXE, HTTP or iPXE client was answered."""
+        self.boots((machine,), now)
+
+    def boots(self, machines: Iterable[str], now: float) -> None:
+        """The same of many: in the path of every offer, so all of a wake-up at once."""
         begun = self._begun
-        if machine in begun:
+        for machine in machines:
             begun[machine] = now
-            begun.move_to_end(machine)
-            return
-        begun[machine] = now
-        if len(begun) > MOST:
+        while len(begun) > MOST:
             begun.popitem(last=False)
 
     def has_begun(self, machine: str, now: float) -> bool:
