@@ -9,7 +9,7 @@ import secrets
 import time
 from base64 import b64decode, b64encode
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import NoReturn
 
@@ -62,11 +62,20 @@ class Access:
         """All that count of a machine."""
         return [self._tokens[hash_] for hash_ in self._of.get(machine, ())]
 
-    def restore(self, known: Iterable[Token]) -> None:
-        """Let these count again: their end could not be kept. Nobody has those that were minted since."""
-        for token in known:
-            if token.hash not in self._tokens:
+    def remembered(self, machine: str) -> Callable[[str], list[Write]]:
+        """What lets a machine's tokens count again, under its name of then: their end could not be kept. Nobody has
+        those that were minted since. It gives what makes that durable."""
+        known = {token: self._former.get(token.hash, frozenset()) for token in self.of(machine)}
+
+        def put_back(now: str) -> list[Write]:
+            ended = [(replace(token, machine=now), former) for token, former in known.items() if self._is_lost(token)]
+            for token, former in ended:
                 self._remember(token)
+                if names := former | ({machine} - {now}):
+                    self._former[token.hash] = names
+            return [token for token, _ in ended]
+
+        return put_back
 
     def is_spent(self, machine: str, boot: str, purpose: Purpose) -> bool:
         """Whether a token of the boot has been used."""
@@ -168,6 +177,9 @@ class Access:
             if hash_ not in self._busy:
                 self._forget(hash_)
                 self._keeper.later(Forget(Token, (hash_,)))
+
+    def _is_lost(self, token: Token) -> bool:
+        return token.hash not in self._tokens
 
     def _remember(self, token: Token) -> None:
         self._tokens[token.hash] = token

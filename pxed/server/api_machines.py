@@ -22,7 +22,7 @@ from pxed.server.bodies import read_body
 from pxed.server.bus import as_dict
 from pxed.server.callers import named
 from pxed.server.happenings import happened
-from pxed.server.orders import Machines, OrderError
+from pxed.server.orders import Machines, OrderError, Orders
 from pxed.server.replies import Asked, json_bytes, json_reply, refuse
 from pxed.server.routes import Route
 from pxed.server.standings import found, ordered
@@ -41,9 +41,10 @@ _Row = TypeVar("_Row")
 class MachinePages:
     """Answers what is asked of machines, and takes orders from the bearer of the token."""
 
-    def __init__(self, journal: Journal, machines: Machines, auth: Auth, emit: Emit) -> None:
+    def __init__(self, journal: Journal, machines: Machines, orders: Orders, auth: Auth, emit: Emit) -> None:
         self._journal = journal
         self._machines = machines
+        self._orders = orders
         self._auth = auth
         self._emit = emit
 
@@ -94,10 +95,10 @@ class MachinePages:
 
     async def _obey(self, order: Route, name: str, profile: str | None) -> Standing:
         if order is Route.INSTALL:
-            return await self._machines.install(name, profile or "")
+            return await self._orders.install(name, profile or "")
         if order is Route.NEXT:
-            return await self._machines.next(name, profile or "")
-        return await (self._machines.local(name) if order is Route.LOCAL else self._machines.reset(name))
+            return await self._orders.next(name, profile or "")
+        return await (self._orders.local(name) if order is Route.LOCAL else self._orders.reset(name))
 
     def _view(self, inventory: Inventory, name: str, now: float) -> dict[str, Any]:
         machine = inventory.machines.get(name)

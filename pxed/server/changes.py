@@ -6,12 +6,29 @@ first report hangs must not be told that all is well by what fails a moment late
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from pxed.status.store.errors import StoreError, Trouble
 
-Undo = Callable[[], None]
+Act = Callable[[str], None]  # gets the machine's name of then
+
+
+class Undo(NamedTuple):
+    """What puts a machine's rows back."""
+
+    macs: tuple[str, ...]  # by which it is found when it is renamed meanwhile
+    put_back: Callable[[str, bool], None]  # gets its name of then, and whether the machine was renamed
+
+
+@dataclass(slots=True)
+class _Change:
+    machine: str  # its name by now
+    undo: Undo
+    renamed: bool = False
+    waiting: list[Act] = field(default_factory=list)
 
 
 class Changes:
@@ -19,27 +36,38 @@ class Changes:
 
     def __init__(self, remember: Callable[[str], Undo]) -> None:
         self._remember = remember
-        self._changing: dict[str, list[Callable[[], None]]] = {}  # what is to be done after each
+        self._changing: dict[str, _Change] = {}
 
     @contextmanager
     def one(self, machine: str) -> Iterator[None]:
         """A change, up to its being durable. Raises StoreError while another one of the machine is being kept."""
         if machine in self._changing:
             raise StoreError("an earlier change of this machine is still being kept", Trouble.AWAY)
-        undo = self._remember(machine)
-        self._changing[machine] = []
+        change = self._changing[machine] = _Change(machine, self._remember(machine))
         try:
             yield
         except StoreError:
-            undo()
+            change.undo.put_back(change.machine, change.renamed)
             raise
         finally:
-            for act in self._changing.pop(machine):
-                act()
+            del self._changing[change.machine]
+            for act in change.waiting:
+                act(change.machine)
 
-    def after(self, machine: str, act: Callable[[], None]) -> None:
+    def after(self, machine: str, act: Act) -> None:
         """Do something that must not be taken back with a change: at once, or when the change is over."""
-        if (waiting := self._changing.get(machine)) is not None:
-            waiting.append(act)
+        if (change := self._changing.get(machine)) is not None:
+            change.waiting.append(act)
         else:
-            act()
+            act(machine)
+
+    def macs(self) -> Mapping[str, tuple[str, ...]]:
+        """The MACs of the machines that are being changed."""
+        return {name: change.undo.macs for name, change in self._changing.items()}
+
+    def move(self, moves: Mapping[str, str]) -> None:
+        """Machines have other names from now on."""
+        moved = [(old, self._changing.pop(old)) for old in moves if old in self._changing]
+        for old, change in moved:
+            change.machine, change.renamed = moves[old], True
+            self._changing[change.machine] = change

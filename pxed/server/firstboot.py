@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from pxed.inventory.model import Machine
+from pxed.server.heirs import marks_of
 from pxed.server.keeping import Keeper
-from pxed.server.standings import marks_of
 from pxed.status.records import FirstBoot, Forget, Write
 from pxed.status.store.errors import StoreError
 

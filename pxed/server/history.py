@@ -93,17 +93,24 @@ class History:
         _, attempts = self._taken(name)
         return [Forget(Attempt, (name, attempt.boot)) for attempt in attempts]
 
-    def remembered(self, name: str) -> Callable[[], None]:
-        """What puts a machine's rows back as they are now."""
+    def remembered(self, name: str) -> Callable[[str], list[Write]]:
+        """What puts a machine's rows back as they are now, under its name of then; it gives what makes that durable."""
         boots, attempts = list(self._boots.get(name, ())), dict(self._attempts.get(name, {}))
 
-        def put_back() -> None:
-            self._taken(name)
+        def put_back(now: str) -> list[Write]:
+            refused_boots, refused_attempts = self._taken(now)
             if boots:
-                self._boots[name] = boots
-                self._await_report(name)
+                self._boots[now] = [replace(boot, machine=now) for boot in boots]
+                self._await_report(now)
             if attempts:
-                self._attempts[name] = attempts
+                self._attempts[now] = {boot: replace(attempt, machine=now) for boot, attempt in attempts.items()}
+            known = {boot.id for boot in boots}
+            return [
+                *(Forget(BootRecord, (boot.id,)) for boot in refused_boots if boot.id not in known),
+                *(Forget(Attempt, (now, one.boot)) for one in refused_attempts if one.boot not in attempts),
+                *self._boots.get(now, ()),
+                *self._attempts.get(now, {}).values(),
+            ]
 
         return put_back
 

@@ -30,7 +30,7 @@ from pxed.server.configpages import ConfigPages
 from pxed.server.downloads import Downloads
 from pxed.server.happenings import refused
 from pxed.server.live import Live
-from pxed.server.orders import Machines
+from pxed.server.orders import Machines, Orders
 from pxed.server.redact import redacted
 from pxed.server.releases import Releases
 from pxed.server.replies import Asked, HttpRefusalError, text_reply
@@ -70,7 +70,8 @@ class HttpServer:
         *,
         journal: Journal,
         subscribe: Subscribe,
-        orders: Machines | None = None,
+        known: Machines | None = None,
+        orders: Orders | None = None,
         auth: Auth | None = None,
     ) -> None:
         self._live = live
@@ -82,7 +83,7 @@ class HttpServer:
         reports = ReportPages(emit, services.access, machines, services.progress, services.first_boots)
         configs = ConfigPages(emit, services.access, machines, services.guarded, reports.had_first_boot)
         self._api = Api(journal, subscribe, services.keeper)
-        pages = MachinePages(journal, orders or machines, auth or Auth(), emit)
+        pages = MachinePages(journal, known or machines, orders or services.operators, auth or Auth(), emit)
         self._handlers: dict[Route, Handler] = {
             Route.BOOT: boots.boot,
             Route.AUTOEXEC: boots.entry,

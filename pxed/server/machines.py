@@ -1,5 +1,5 @@
 """Where every machine stands: installations, orders, boots. The rules are pxed.status.install and oneshot; what
-machines show of their progress is pxed.server.progress.
+machines show of their progress is pxed.server.progress, what operators order pxed.server.operators.
 
 All rows are in memory; a change is there at once and durable before whoever caused it is answered. DHCP only reads.
 """
@@ -9,32 +9,30 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 
 from pxed.boot.decide import one_shot
 from pxed.events import Emit, Event, Kind, Level
 from pxed.inventory.lookup import Match
 from pxed.inventory.model import Inventory
-from pxed.inventory.profile import Boot, Profile
+from pxed.inventory.profile import Profile
 from pxed.server.access import Access
 from pxed.server.alerts import Alerts, Subject
 from pxed.server.changes import Changes, Undo
 from pxed.server.firstboot import FirstBoots
+from pxed.server.heirs import is_elsewhere, mac_of, marks_of, moves_of, name_of
 from pxed.server.history import History
 from pxed.server.keeping import Keeper
 from pxed.server.live import Live
-from pxed.server.orders import OrderError
-from pxed.server.standings import detour_of, found, mac_of, marks_of, moves_of, name_of, ordered, summary
+from pxed.server.standings import detour_of, found, ordered, summary
 from pxed.server.strangers import Strangers
-from pxed.status import install, oneshot
+from pxed.status import install
 from pxed.status.install import Step
 from pxed.status.records import Alert, Attempt, BootRecord, Forget, Standing, State, Write
 from pxed.status.store.contents import Contents
-from pxed.status.store.errors import StoreError
 
 
 class Machines:
-    """The rows of the state store that say what machines do, and the orders of operators."""
+    """The rows of the state store that say what machines do."""
 
     def __init__(
         self, live: Live, keeper: Keeper, access: Access, alerts: Alerts, first_boots: FirstBoots, emit: Emit
@@ -72,6 +70,11 @@ class Machines:
         """Where it stands; None when nothing is known."""
         return self._standings.get(name)
 
+    def known(self, name: str) -> Standing:
+        """Where it stands, also when nothing is known."""
+        machine = self._live.snapshot.inventory.machines.get(name)
+        return self._standings.get(name) or Standing(name, marks_of(machine) if machine else (name,))
+
     def boots(self, name: str = "") -> Sequence[BootRecord]:
         """Its last boots, or those of all machines, newest first."""
         return self.history.boots(name) if name else self.history.all_boots()
@@ -105,6 +108,11 @@ class Machines:
         macs = marks_of(match.machine) if match.machine is not None else (match.name,)
         return name_of(self._live.snapshot.inventory, match.name, macs)
 
+    def match_now(self, match: Match) -> Match:
+        """Its match by the name that it has by now."""
+        name = self.name_now(match)
+        return match if name == match.name else self.match_of(name) or match
+
     def match_of(self, name: str) -> Match | None:
         """Its match by its name or MAC, as far as that alone tells."""
         return found(self._live.snapshot.inventory, name, self.history.boots(name))
@@ -132,47 +140,6 @@ class Machines:
         record = self.history.boot(name, boot)
         return record.way if record is not None else ""
 
-    # Orders of operators
-
-    async def install(self, name: str, profile: str = "") -> Standing:
-        """Install it at its next boot, with its own profile or another. Raises OrderError."""
-        match, standing = self._match(name), self._known(name)
-        self._check_installs(match, profile)
-        if install.is_open(standing):
-            raise OrderError(
-                f"{name} is being installed, attempt {standing.attempt}: wait, or `pxed machines reset {name}` first"
-            )
-        return await self._obey(standing, install.order_install(standing, profile, time.time()), drop=True)
-
-    async def local(self, name: str) -> Standing:
-        """Boot its disk from now on. Raises OrderError."""
-        self._match(name)
-        standing = self._known(name)
-        return await self._obey(standing, install.order_local(standing, time.time()))
-
-    async def reset(self, name: str) -> Standing:
-        """Forget its installation, orders and first boot: what the inventory says counts again. Raises OrderError."""
-        if name not in self._standings:
-            self._match(name)
-        standing = self._known(name)
-        step = await self._obey(standing, install.order_reset(standing, time.time()), drop=True)
-        try:
-            await self._first_boots.forget(name)
-        except StoreError as error:
-            raise OrderError(f"it has been reset, but not the first boot of its root: {error}", 503) from None
-        return step
-
-    async def next(self, name: str, profile: str) -> Standing:
-        """Boot `profile` once, at its next boot; "" takes that back. Raises OrderError."""
-        self._match(name)
-        profiles, standing = self._live.snapshot.inventory.profiles, self._known(name)
-        if profile and profile not in profiles:
-            raise OrderError(f"there is no profile {profile!r} in the inventory", 404)
-        if profile and profiles[profile].boot is Boot.INSTALL:
-            raise OrderError(f"profile {profile} installs: `pxed machines install {name} --profile {profile}` does it")
-        said = f"an operator wants profile {profile} at its next boot" if profile else "its one-shot boot is taken back"
-        return await self._obey(standing, Step(oneshot.order(standing, profile), (), said))
-
     # What happens
 
     async def begin(self, old: Standing | None, step: Step, record: BootRecord | None, *rows: Write) -> None:
@@ -198,7 +165,7 @@ class Machines:
         kept: list[Write] = []
         if new != (old or Standing(name, new.macs)):
             self._set(name, new)
-            kept.append(new if _says_something(new) else Forget(Standing, (name,)))
+            kept.append(_row_of(new))
         if not (kept or attempts or rows):
             return
         await self._keeper.commit(*kept, *attempts, *rows)
@@ -207,7 +174,7 @@ class Machines:
     def keep(self, standing: Standing, said: str = "") -> None:
         """Put a standing into memory, and into the store soon."""
         self._set(standing.machine, standing)
-        self._keeper.later(standing if _says_something(standing) else Forget(Standing, (standing.machine,)))
+        self._keeper.later(_row_of(standing))
         self._say(standing, said)
 
     def reconsider(self) -> Mapping[str, str]:
@@ -223,7 +190,7 @@ class Machines:
         for name in dict.fromkeys((*self.history.names(), *self._standings)):
             self._note(name)
         for standing in tuple(self._standings.values()):
-            self.changes.after(standing.machine, partial(self._renew, standing.machine))
+            self.changes.after(standing.machine, self._renew)
             self._detour(standing)
         self._keeper.later(*self._first_boots.renew(inventory.machines))
         return moves
@@ -233,11 +200,13 @@ class Machines:
     def _moves(self, inventory: Inventory) -> dict[str, str]:
         """The machines that have another name now; each by the MACs that it was listed with, or else booted with."""
         booted, standings = self.history.macs(), {name: standing.macs for name, standing in self._standings.items()}
+        standings = {**self.changes.macs(), **standings}
         first = {name: macs or booted.get(name, ()) for name, macs in self._first_boots.macs().items()}
         return moves_of(inventory, {**standings, **first, **standings}, booted)
 
     def _move(self, moves: Mapping[str, str]) -> None:
         """All that is known of machines to the names that they have now."""
+        self.changes.move(moves)
         moved = {old: self._standings[old] for old in moves if old in self._standings}
         new = {old: replace(standing, machine=moves[old]) for old, standing in moved.items()}
         for old in moved:
@@ -257,9 +226,15 @@ class Machines:
 
     def _renew(self, name: str) -> None:
         """The MACs that it is listed with now."""
-        machine, standing = self._live.snapshot.inventory.machines.get(name), self._standings.get(name)
-        if machine is not None and standing is not None and (macs := marks_of(machine)) != standing.macs:
-            self.keep(replace(standing, macs=macs))
+        inventory, standing = self._live.snapshot.inventory, self._standings.get(name)
+        machine = inventory.machines.get(name)
+        if machine is None or standing is None or (macs := marks_of(machine)) == standing.macs:
+            return
+        if standing.state is not None and is_elsewhere(inventory, name, standing.macs):
+            text = f"it is listed with {', '.join(macs) or 'no MAC'} now instead of {', '.join(standing.macs)}"
+            text += f", as with a new NIC: it stays {standing.state}. A new machine? `pxed machines reset {name}`"
+            self._emit(Event(Kind.NOTICE, time.time(), name, mac_of(macs), text, Level.WARNING))
+        self.keep(replace(standing, macs=macs))
 
     def _note(self, name: str) -> None:
         """Of unlisted machines a bounded number is known."""
@@ -274,44 +249,18 @@ class Machines:
         self._live.detours.pop(name, None)
         self._keeper.later(*self._access.drop(name), *self.history.forget(name))
 
-    def _match(self, name: str) -> Match:
-        match = self.match_of(name)
-        if match is None:
-            raise OrderError(f"{name} has no profile: nothing of pxed's boots it", 404)
-        return match
-
-    def _known(self, name: str) -> Standing:
-        machine = self._live.snapshot.inventory.machines.get(name)
-        return self._standings.get(name) or Standing(name, marks_of(machine) if machine else (name,))
-
-    def _check_installs(self, match: Match, profile: str) -> None:
-        profiles = self._live.snapshot.inventory.profiles
-        if profile and profile not in profiles:
-            raise OrderError(f"there is no profile {profile!r} in the inventory", 404)
-        name, chosen = (profile, profiles[profile]) if profile else (match.profile_name, match.profile)
-        if chosen.boot is not Boot.INSTALL:
-            raise OrderError(
-                f"profile {name} of {match.name} has boot: {chosen.boot}: name one that installs (--profile)"
-            )
-
-    async def _obey(self, old: Standing, step: Step, *, drop: bool = False) -> Standing:
-        try:
-            with self.changes.one(old.machine):
-                gone = self._access.drop(old.machine) if drop else []
-                await self.change(self._standings.get(old.machine), step, *gone)
-        except StoreError as error:
-            raise OrderError(f"nothing was changed: {error}", 503) from None
-        return step.standing
-
     def _remember(self, name: str) -> Undo:
-        standing, tokens, put_back = self._standings.get(name), self._access.of(name), self.history.remembered(name)
+        standing, history, tokens = self.known(name), self.history.remembered(name), self._access.remembered(name)
 
-        def undo() -> None:
-            self._set(name, standing)
-            put_back()
-            self._access.restore(tokens)
+        def put_back(now: str, renamed: bool) -> None:
+            before = replace(standing, machine=now)
+            self._set(now, before)
+            rows = (*history(now), *tokens(now))
+            if renamed:  # what the new name got is in the store by now, though the change itself is not
+                old = [Forget(Standing, (name,))] if name not in self._standings else []
+                self._keeper.later(*old, _row_of(before), *rows)
 
-        return undo
+        return Undo(standing.macs, put_back)
 
     def _say(self, standing: Standing, said: str) -> None:
         if not said:
@@ -347,3 +296,7 @@ class Machines:
 
 def _says_something(standing: Standing) -> bool:
     return standing.state is not None or bool(standing.next_profile)
+
+
+def _row_of(standing: Standing) -> Write:
+    return standing if _says_something(standing) else Forget(Standing, (standing.machine,))

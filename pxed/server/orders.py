@@ -1,4 +1,4 @@
-"""What the API needs of the service that knows where each machine stands and takes an operator's orders."""
+"""What the API needs of the services that know where each machine stands and take an operator's orders."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class OrderError(PxedError):
         self.status = status
 
 
-class Machines(Protocol):
-    """Where machines stand, and orders. A machine is its name in the inventory, or the MAC of an unlisted one."""
+class Orders(Protocol):
+    """Orders. A machine is its name in the inventory, or the MAC of an unlisted one."""
 
     async def install(self, name: str, profile: str = "") -> Standing:
         """Install it at its next boot, with its own profile or another. Raises OrderError."""
@@ -31,6 +31,10 @@ class Machines(Protocol):
 
     async def next(self, name: str, profile: str) -> Standing:
         """Boot `profile` once, at its next boot; "" takes that back. Raises OrderError."""
+
+
+class Machines(Protocol):
+    """Where machines stand, by their names as of Orders."""
 
     def names(self) -> Iterable[str]:
         """The machines that have a standing, listed or not."""

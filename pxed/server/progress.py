@@ -70,7 +70,7 @@ class Progress:
         """A machine has got the last file of its image."""
         standing = self._machines.standing(name)
         if standing is not None and standing.next_boot and not standing.next_loaded:
-            self._machines.changes.after(name, lambda: self._loaded(name, standing.next_boot))
+            self._machines.changes.after(name, lambda now: self._loaded(now, standing.next_boot))
 
     def _loaded(self, name: str, boot: str) -> None:
         standing = self._machines.standing(name)
@@ -81,7 +81,7 @@ class Progress:
         """It asked by DHCP and was left unanswered, to boot its disk."""
         standing = self._machines.standing(name)
         if standing is not None and standing.state is State.INSTALLED:
-            self._machines.changes.after(name, lambda: self._to_disk(name))
+            self._machines.changes.after(name, self._to_disk)
 
     def _to_disk(self, name: str) -> None:
         standing = self._machines.standing(name)

@@ -15,12 +15,12 @@ from pxed.server.bodies import read_body
 from pxed.server.callers import Caller
 from pxed.server.firstboot import FirstBoots
 from pxed.server.happenings import happened, printable
+from pxed.server.heirs import marks_of
 from pxed.server.machines import Machines
 from pxed.server.named import match_of
 from pxed.server.progress import Progress
 from pxed.server.redact import redacted
 from pxed.server.replies import Asked, json_reply, refuse
-from pxed.server.standings import marks_of
 from pxed.status.install import OutdatedError
 from pxed.status.records import Purpose, State, Token
 from pxed.status.store.errors import StoreError
@@ -62,6 +62,7 @@ class ReportPages:
         match, _, caller = match_of(asked, self._access)
         token = self._token(asked, match, caller)
         report = _report(asked, await read_body(asked.request, MAX_REPORT, "A report"))
+        match = self._machines.match_now(match)
         if token is None:
             self._progress.reported_openly(match.name, report.stage, report.message)
         else:

@@ -13,6 +13,7 @@ from pxed.server.guarded import Guarded
 from pxed.server.keeping import Keeper
 from pxed.server.live import Live
 from pxed.server.machines import Machines
+from pxed.server.operators import Operators
 from pxed.server.progress import Progress
 from pxed.server.seen import Seen
 from pxed.server.visits import Visits
@@ -27,6 +28,7 @@ class Services:
     alerts: Alerts
     access: Access
     machines: Machines
+    operators: Operators
     progress: Progress
     visits: Visits
     guarded: Guarded
@@ -41,7 +43,9 @@ async def make_services(live: Live, keeper: Keeper, contents: Contents, clients:
     first_boots = FirstBoots(keeper, contents.first_boots)
     machines = Machines(live, keeper, access, alerts, first_boots, emit)
     machines.load(contents)
+    operators = Operators(live, machines, access, first_boots)
     progress = Progress(machines, keeper, access, alerts)
     seen = Seen(progress.to_disk)
     visits = Visits(machines, access, seen, alerts, clients.neighbours)
-    return Services(seen, alerts, access, machines, progress, visits, Guarded(access.derive), first_boots, keeper)
+    guarded = Guarded(access.derive)
+    return Services(seen, alerts, access, machines, operators, progress, visits, guarded, first_boots, keeper)

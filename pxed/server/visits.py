@@ -26,9 +26,10 @@ from pxed.server import strangers
 from pxed.server.access import Access
 from pxed.server.alerts import Alerts, Subject
 from pxed.server.callers import Caller
+from pxed.server.heirs import marks_of
 from pxed.server.machines import Machines
 from pxed.server.seen import Seen
-from pxed.server.standings import gives_up, marks_of, rules_of
+from pxed.server.standings import gives_up, rules_of
 from pxed.status import install, oneshot
 from pxed.status.install import Step
 from pxed.status.records import BootRecord, Purpose, Standing, State, Write

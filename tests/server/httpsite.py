@@ -224,6 +224,7 @@ async def serving(
         services,
         journal=journal,
         subscribe=bus.subscribe,
+        known=machines,
         orders=machines,
         auth=auth,
     )

@@ -112,7 +112,7 @@ async def test_a_reset_machine_has_its_first_boot_before_it_again(tmp_path: Path
     async with serving(tmp_path) as site:
         await site.ask("/report/node2", "POST", b'{"stage": "running"}')
         assert "flatcar.first_boot=1" not in await script(site, MAC2)
-        await site.services.machines.reset("node2")
+        await site.services.operators.reset("node2")
         assert "flatcar.first_boot=1" in await script(site, MAC2)
 
 

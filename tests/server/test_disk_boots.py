@@ -49,7 +49,7 @@ async def test_an_installed_system_that_does_not_report_is_shown_as_such(tmp_pat
 
 async def test_no_report_is_awaited_of_a_disk_that_pxed_did_not_write(tmp_path: Path) -> None:
     async with installing(tmp_path) as site:
-        await site.services.machines.local("flat")
+        await site.services.operators.local("flat")
         await booted(site, "flat")
         assert [boot.deadline for boot in site.services.machines.boots("flat")] == [0.0]
 
@@ -76,10 +76,9 @@ class Slow(Keeper):
 
 async def test_deadlines_are_noticed_though_an_order_comes_in_between(tmp_path: Path) -> None:
     async with installing(tmp_path, keeper=Slow()) as site:
-        machines = site.services.machines
         for name in ("kick", "silent"):
             await booted(site, name)
-        orders = (machines.reset(name) for name in ("kick", "silent"))
+        orders = (site.services.operators.reset(name) for name in ("kick", "silent"))
         ended, *results = await asyncio.gather(
             site.services.progress.tick(time.time() + 1e6), *orders, return_exceptions=True
         )

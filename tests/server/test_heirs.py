@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pxed.inventory.loader import loads
-from pxed.server.standings import heirs
+from pxed.server.heirs import heirs
 
 A, B, C = "52:54:00:00:00:0a", "52:54:00:00:00:0b", "52:54:00:00:00:0c"
 CASES: dict[str, tuple[dict[str, list[str]], dict[str, list[str]], dict[str, str]]] = {

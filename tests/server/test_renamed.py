@@ -56,6 +56,11 @@ async def test_a_machine_with_a_new_nic_keeps_where_it_stands(tmp_path: Path) ->
         assert (await one.report(one.report_url(script.token("report")), "installed")).status == 200
         reload(site, tmp_path, INVENTORY.replace(KICK, NEW))
         assert (await booted(site, "kick"))[1].way == "disk"
+        [said] = [event for event in site.bus.of(Kind.NOTICE) if event.machine == "kick"]
+        assert f"listed with {NEW} now instead of {KICK}" in said.text
+        assert "pxed machines reset kick" in said.text
+        reload(site, tmp_path, INVENTORY.replace(f'"{KICK}"', f'["{NEW}", "{KICK}"]'))
+        assert len([event for event in site.bus.of(Kind.NOTICE) if event.machine == "kick"]) == 1, "one more NIC"
 
 
 @pytest.mark.parametrize("install", [True, False], ids=["that was being installed", "that booted from memory"])
@@ -121,6 +126,24 @@ async def test_a_report_to_the_name_that_another_machine_has_by_now_is_of_the_on
         third, script = await booted(site, "giving")
         token = script.token("report")
         assert (await third.report(f"/report/kick?token={token}", "installed")).status == 403, "it never had that name"
+
+
+async def test_a_machine_that_is_renamed_while_its_report_arrives_is_heard(tmp_path: Path) -> None:
+    async with installing(tmp_path) as site:
+        _, script = await booted(site, "kick")
+        reader, writer = await asyncio.open_connection("127.0.0.1", site.port)
+        target = f"/report/kick?token={script.token('report')}&stage=installed"
+        writer.write(f"POST {target} HTTP/1.1\r\nHost: pxed\r\nContent-Length: 4\r\n\r\ndo".encode())
+        await writer.drain()
+        await site.ask("/healthz")  # the head was read by then
+        reload(site, tmp_path, INVENTORY.replace("  kick: {mac", "  rack1: {mac"))
+        writer.write(b"ne")
+        assert b" 200 " in await reader.readline()
+        writer.close()
+        standing = site.services.machines.standing("rack1")
+        assert standing is not None
+        assert standing.state is State.INSTALLED
+        assert site.services.machines.boots("rack1")[0].reported == "installed"
 
 
 async def test_a_machine_that_is_renamed_while_its_config_is_made_gets_it(tmp_path: Path) -> None:

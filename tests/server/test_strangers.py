@@ -56,7 +56,7 @@ async def test_the_neighbour_table_stops_other_nics_only(tmp_path: Path, arp: st
 
 async def test_who_only_asks_for_a_script_does_not_use_up_a_one_shot_boot(tmp_path: Path) -> None:
     async with serving(tmp_path, text=INVENTORY) as site:
-        await site.services.machines.next("node2", "plain")
+        await site.services.operators.next("node2", "plain")
         before = site.services.machines.standing("node2")
         assert "dhcp netX" in (await site.ask("/boot.ipxe?mac=52:54:00:00:00:03")).text
         assert site.services.machines.standing("node2") == before

@@ -296,7 +296,7 @@ async def test_an_answer_that_arrived_whole_is_spent_though_the_store_failed_in_
 async def test_an_order_to_install_ends_the_tokens_of_the_boot_before(tmp_path: Path) -> None:
     async with installing(tmp_path) as site:
         one, script = await booted(site, "once")
-        await site.services.machines.reset("once")
+        await site.services.operators.reset("once")
         assert (await one.config(script.token())).status == 403
 
 
