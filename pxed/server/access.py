@@ -92,7 +92,7 @@ class Access:
     def owner_of(self, raw: str, name: str, *, listed: bool) -> str:
         """The machine that a token was given to, by its name of now: when it was `name` then, which another one may
         have now, or when no machine of that name is listed. "" else, and for a token that is not known."""
-        row = self._tokens.get(tokens.hashed(raw))
+        row = self._tokens.get(tokens.hashed(raw)) if raw else None
         return row.machine if row is not None and (not listed or name in self._former.get(row.hash, ())) else ""
 
     def move(self, moves: Mapping[str, str]) -> list[Write]:

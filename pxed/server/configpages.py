@@ -151,20 +151,31 @@ class ConfigPages:
         await self._access.begin(token, caller, *tokens)
         whole = False
         try:
-            whole = await self._deliver(asked, caller, match, response, what)
+            whole = await self._deliver(asked, caller, match, response, what, once=token.once)
         finally:
             await self._access.end(token, caller.address, whole=whole)
 
     async def _deliver(
-        self, asked: Asked, caller: Caller, match: Match, response: web.Response, what: str, *, has_config: bool = True
+        self,
+        asked: Asked,
+        caller: Caller,
+        match: Match,
+        response: web.Response,
+        what: str,
+        *,
+        has_config: bool = True,
+        once: bool = False,
     ) -> bool:
         """Send it; whether it arrived. What has the config in it is the boot's stage, and the first boot of a root."""
         began, kind = time.monotonic(), Kind.IGNITION if has_config else Kind.TRANSFER
         size = len(response.body) if isinstance(response.body, bytes) else 0
         arrived = await deliver(
-            asked, response, lambda: self._emit(sent(kind, caller, what, size, time.monotonic() - began))
+            asked,
+            response,
+            lambda: self._emit(sent(kind, caller, what, size, time.monotonic() - began)),
+            watch=once or (has_config and match.profile.root is not None),
         )
-        if has_config:
+        if has_config and arrived:
             await self._had_first_boot(caller, match)
         return arrived
 

@@ -23,10 +23,13 @@ _LOOKS = 0.05
 _RESET_LOOKS = 10
 # States of tcp(7), as in TCP_INFO: include/net/tcp_states.h
 _ESTABLISHED, _CLOSE, _CLOSE_WAIT = 1, 7, 8
+_NOTHING = struct.pack("i", 0)
 
 
-async def deliver(asked: Asked, response: web.Response, sent: Callable[[], None]) -> bool:
+async def deliver(asked: Asked, response: web.Response, sent: Callable[[], None], *, watch: bool = True) -> bool:
     """Send it; whether the peer has got all of it. Raises ConnectionError when it breaks off.
+
+    `watch` for a reset: the connection's next request waits for it. Without, acknowledged is arrived.
 
     `sent` is called when the last byte was acknowledged, or is taken to be lost: before the look for a reset, as what
     the machine does next is told in that time.
@@ -37,12 +40,12 @@ async def deliver(asked: Asked, response: web.Response, sent: Callable[[], None]
         raise ConnectionResetError("the client left before it was answered")
     write_through(transport)
     # A descriptor of our own: the peer may close the connection as soon as it has everything.
-    with socket.socket(fileno=os.dup(mine.fileno())) as sock:
+    with socket.socket(mine.family, mine.type, mine.proto, fileno=os.dup(mine.fileno())) as sock:
         await response.prepare(asked.request)
         await response.write_eof()
         acknowledged = await _acknowledged(sock)
         sent()
-        return acknowledged and await _not_reset(sock)
+        return acknowledged and (not watch or await _not_reset(sock))
 
 
 def write_through(transport: asyncio.Transport) -> None:
@@ -57,8 +60,7 @@ async def _acknowledged(sock: socket.socket) -> bool:
     """tcp(7): SIOCOUTQ is what the peer has not acknowledged yet."""
     deadline, wait = time.monotonic() + ARRIVAL_SECONDS, _FIRST_LOOK
     while _state(sock) != _CLOSE and time.monotonic() < deadline:
-        (waiting,) = struct.unpack("i", fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, bytes(4)))
-        if waiting == 0:
+        if fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, _NOTHING) == _NOTHING:
             return True
         await asyncio.sleep(wait)
         wait = min(_LOOKS, wait * 2)

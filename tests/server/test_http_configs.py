@@ -10,7 +10,7 @@ import pytest
 
 from pxed.events import Kind, Level
 from pxed.server import delivered
-from tests.server.httpsite import MAC1, Site, read_answer, serving
+from tests.server.httpsite import MAC1, Site, read_answer, serving, snapshot, until
 
 INVENTORY = """
 server: {data_dir: data, http: {port: PORT}}
@@ -204,7 +204,32 @@ async def test_a_config_is_told_of_while_its_connection_is_still_watched(
     monkeypatch.setattr(delivered, "RESET_SECONDS", 600.0)
     async with serving(tmp_path) as site:
         reader, writer = await site.connect()
-        writer.write(b"GET /ignition/node1 HTTP/1.1\r\nHost: pxed\r\n\r\n")
+        writer.write(b"GET /ignition/node2 HTTP/1.1\r\nHost: pxed\r\n\r\n")
         assert (await read_answer(reader)).status == 200
         assert (await site.bus.wait_for(Kind.IGNITION)).text.startswith("sent its Ignition config")
         writer.close()
+
+
+async def test_a_connection_is_not_kept_waiting_for_what_nobody_needs_to_know(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither a token nor a first boot is used up by this config: whether its reader resets does not matter."""
+    monkeypatch.setattr(delivered, "RESET_SECONDS", 600.0)
+    async with serving(tmp_path) as site:
+        reader, writer = await site.connect()
+        for _ in range(3):
+            writer.write(b"GET /ignition/node1 HTTP/1.1\r\nHost: pxed\r\n\r\n")
+            assert (await read_answer(reader)).status == 200
+        writer.close()
+
+
+async def test_a_config_that_a_machine_left_half_read_is_no_first_boot(tmp_path: Path) -> None:
+    async with serving(tmp_path) as site:
+        (tmp_path / "node.ign").write_text(json.dumps({"ignition": {"version": "3.3.0"}, "x": "y" * (8 << 20)}))
+        site.live.snapshot = snapshot(tmp_path, site.port, "ignore")
+        reader, writer = await site.connect()
+        writer.write(b"GET /ignition/node2 HTTP/1.1\r\nHost: pxed\r\n\r\n")
+        await reader.readline()
+        writer.transport.abort()
+        await until(lambda: not site.server.active)
+        assert not site.services.first_boots.done("node2", "LABEL=ROOT")
