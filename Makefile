@@ -9,6 +9,8 @@ SHELL := /bin/bash
 PYTHON := .venv/bin/python
 READY := .venv/.ready
 PYTEST := $(PYTHON) -m pytest
+# Machines boot one after the other: firmware has its own patience, and each takes a core.
+SIDE_BY_SIDE := -n logical --maxprocesses 8 --dist loadfile
 CONFIG ?= config/pxed.yaml
 KEEP ?=
 
@@ -24,10 +26,11 @@ down: setup ## take down what "make run KEEP=1" left up
 	@$(PYTHON) -m tests.lab.demo --down
 
 test: setup ## every test: units, network, real firmware in QEMU
-	$(PYTEST)
+	failed=0; $(PYTEST) $(SIDE_BY_SIDE) -m "not net and not e2e" || failed=$$?; \
+	$(PYTEST) -m "net or e2e" || failed=$$?; exit $$failed
 
 test-unit: $(READY) ## the tests that need neither root nor QEMU
-	$(PYTEST) -m "not net and not e2e"
+	$(PYTEST) $(SIDE_BY_SIDE) -m "not net and not e2e"
 
 e2e: setup ## only the tests that boot real firmware
 	$(PYTEST) -m e2e -v

@@ -9,6 +9,9 @@ import subprocess
 import sys
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import takewhile
+from pathlib import Path
+from tempfile import gettempdir
 
 import pytest
 
@@ -167,7 +170,7 @@ def test_what_pxed_may_not_open_is_said_with_the_remedy(tmp_path, kept, mode, ho
         filled(data_dir)
         (data_dir / "state.db").chmod(0o000)
         (data_dir / "state.lock").chmod(0o000)
-    for directory in (tmp_path, *tmp_path.parents[:2]):
+    for directory in takewhile(lambda directory: directory != Path(gettempdir()), (tmp_path, *tmp_path.parents)):
         directory.chmod(directory.stat().st_mode | 0o055)
     data_dir.chmod(mode)
     command = [sys.executable, "-c", REFUSED, str(data_dir), how]
