@@ -65,14 +65,14 @@ class Access:
     def remembered(self, machine: str) -> Callable[[str], list[Write]]:
         """What lets a machine's tokens count again, under its name of then: their end could not be kept. Nobody has
         those that were minted since. It gives what makes that durable."""
-        known = {token: self._former.get(token.hash, frozenset()) for token in self.of(machine)}
+        known = [(token, self._former.get(token.hash, frozenset())) for token in self.of(machine)]
 
         def put_back(now: str) -> list[Write]:
-            ended = [(replace(token, machine=now), former) for token, former in known.items() if self._is_lost(token)]
-            for token, former in ended:
+            ended = [(replace(token, machine=now), names) for token, names in known if token.hash not in self._tokens]
+            for token, names in ended:
                 self._remember(token)
-                if names := former | ({machine} - {now}):
-                    self._former[token.hash] = names
+                if former := names | ({machine} - {now}):
+                    self._former[token.hash] = former
             return [token for token, _ in ended]
 
         return put_back
@@ -177,9 +177,6 @@ class Access:
             if hash_ not in self._busy:
                 self._forget(hash_)
                 self._keeper.later(Forget(Token, (hash_,)))
-
-    def _is_lost(self, token: Token) -> bool:
-        return token.hash not in self._tokens
 
     def _remember(self, token: Token) -> None:
         self._tokens[token.hash] = token

@@ -19,6 +19,7 @@ from pxed.boot.script import entry_script
 from pxed.dhcp.codes import BOOT_SERVER_PORT, SERVER_PORT
 from pxed.events import Emit, Event, Kind, Level
 from pxed.inventory.model import TftpSettings
+from pxed.server.api_machines import MachinePages
 from pxed.server.auth import Auth
 from pxed.server.bus import Bus
 from pxed.server.callers import name_by_mac
@@ -110,7 +111,9 @@ class Daemon:
             self._services,
             journal=bus.journal,
             subscribe=bus.subscribe,
-            auth=Auth(credential),
+            pages=MachinePages(
+                bus.journal, self._services.machines, self._services.operators, Auth(credential), bus.emit
+            ),
         )
 
     async def run(self) -> None:

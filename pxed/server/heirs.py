@@ -74,6 +74,11 @@ def marks_of(machine: Machine) -> tuple[str, ...]:
     return (f"{_SERIAL}{quote(serial_key(machine.serial), safe='')}",) if machine.serial else ()
 
 
+def marks_or_name(machine: Machine | None, name: str) -> tuple[str, ...]:
+    """Those of a machine that may not be listed: then its MAC is its name."""
+    return marks_of(machine) if machine is not None else (name,)
+
+
 def _listed(inventory: Inventory, mark: str) -> Machine | None:
     if mark.startswith(_UUID):
         return inventory.indexes.by_uuid.get(UUID(mark.removeprefix(_UUID)).bytes)

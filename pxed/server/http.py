@@ -22,7 +22,6 @@ from pxed.events import Emit, Event, Kind, Level, Value
 from pxed.inventory.model import Inventory
 from pxed.server.api import Api, Journal, Subscribe
 from pxed.server.api_machines import MachinePages, machine_handlers
-from pxed.server.auth import Auth
 from pxed.server.bootpages import BootPages
 from pxed.server.callers import Caller, ClientMap, caller_of, named
 from pxed.server.certificate import Tls
@@ -30,7 +29,6 @@ from pxed.server.configpages import ConfigPages
 from pxed.server.downloads import Downloads
 from pxed.server.happenings import refused
 from pxed.server.live import Live
-from pxed.server.orders import Machines, Orders
 from pxed.server.redact import redacted
 from pxed.server.releases import Releases
 from pxed.server.replies import Asked, HttpRefusalError, text_reply
@@ -70,9 +68,7 @@ class HttpServer:
         *,
         journal: Journal,
         subscribe: Subscribe,
-        known: Machines | None = None,
-        orders: Orders | None = None,
-        auth: Auth | None = None,
+        pages: MachinePages,
     ) -> None:
         self._live = live
         self._emit = emit
@@ -83,7 +79,6 @@ class HttpServer:
         reports = ReportPages(emit, services.access, machines, services.progress, services.first_boots)
         configs = ConfigPages(emit, services.access, machines, services.guarded, reports.had_first_boot)
         self._api = Api(journal, subscribe, services.keeper)
-        pages = MachinePages(journal, known or machines, orders or services.operators, auth or Auth(), emit)
         self._handlers: dict[Route, Handler] = {
             Route.BOOT: boots.boot,
             Route.AUTOEXEC: boots.entry,

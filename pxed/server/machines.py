@@ -19,7 +19,7 @@ from pxed.server.access import Access
 from pxed.server.alerts import Alerts, Subject
 from pxed.server.changes import Changes, Undo
 from pxed.server.firstboot import FirstBoots
-from pxed.server.heirs import is_elsewhere, mac_of, marks_of, moves_of, name_of
+from pxed.server.heirs import is_elsewhere, mac_of, marks_of, marks_or_name, moves_of, name_of
 from pxed.server.history import History
 from pxed.server.keeping import Keeper
 from pxed.server.live import Live
@@ -73,7 +73,7 @@ class Machines:
     def known(self, name: str) -> Standing:
         """Where it stands, also when nothing is known."""
         machine = self._live.snapshot.inventory.machines.get(name)
-        return self._standings.get(name) or Standing(name, marks_of(machine) if machine else (name,))
+        return self._standings.get(name) or Standing(name, marks_or_name(machine, name))
 
     def boots(self, name: str = "") -> Sequence[BootRecord]:
         """Its last boots, or those of all machines, newest first."""
@@ -105,8 +105,7 @@ class Machines:
 
     def name_now(self, match: Match) -> str:
         """The name that a machine has by now: it can be renamed while it is answered."""
-        macs = marks_of(match.machine) if match.machine is not None else (match.name,)
-        return name_of(self._live.snapshot.inventory, match.name, macs)
+        return name_of(self._live.snapshot.inventory, match.name, marks_or_name(match.machine, match.name))
 
     def match_now(self, match: Match) -> Match:
         """Its match by the name that it has by now."""
@@ -199,8 +198,8 @@ class Machines:
 
     def _moves(self, inventory: Inventory) -> dict[str, str]:
         """The machines that have another name now; each by the MACs that it was listed with, or else booted with."""
-        booted, standings = self.history.macs(), {name: standing.macs for name, standing in self._standings.items()}
-        standings = {**self.changes.macs(), **standings}
+        booted = self.history.macs()
+        standings = {**self.changes.macs(), **{name: standing.macs for name, standing in self._standings.items()}}
         first = {name: macs or booted.get(name, ()) for name, macs in self._first_boots.macs().items()}
         return moves_of(inventory, {**standings, **first, **standings}, booted)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from pxed.inventory.lookup import Match
-from pxed.inventory.profile import Boot
+from pxed.inventory.profile import Boot, Profile
 from pxed.server.access import Access
 from pxed.server.firstboot import FirstBoots
 from pxed.server.heirs import name_of
@@ -58,10 +58,8 @@ class Operators:
     async def next(self, name: str, profile: str) -> Standing:
         """Boot `profile` once, at its next boot; "" takes that back. Raises OrderError."""
         self._match(name)
-        profiles, standing = self._live.snapshot.inventory.profiles, self._machines.known(name)
-        if profile and profile not in profiles:
-            raise OrderError(f"there is no profile {profile!r} in the inventory", 404)
-        if profile and profiles[profile].boot is Boot.INSTALL:
+        standing = self._machines.known(name)
+        if profile and self._profile(profile).boot is Boot.INSTALL:
             raise OrderError(f"profile {profile} installs: `pxed machines install {name} --profile {profile}` does it")
         said = f"an operator wants profile {profile} at its next boot" if profile else "its one-shot boot is taken back"
         return await self._obey(standing, Step(oneshot.order(standing, profile), (), said))
@@ -72,11 +70,14 @@ class Operators:
             raise OrderError(f"{name} has no profile: nothing of pxed's boots it", 404)
         return match
 
+    def _profile(self, name: str) -> Profile:
+        profile = self._live.snapshot.inventory.profiles.get(name)
+        if profile is None:
+            raise OrderError(f"there is no profile {name!r} in the inventory", 404)
+        return profile
+
     def _check_installs(self, match: Match, profile: str) -> None:
-        profiles = self._live.snapshot.inventory.profiles
-        if profile and profile not in profiles:
-            raise OrderError(f"there is no profile {profile!r} in the inventory", 404)
-        name, chosen = (profile, profiles[profile]) if profile else (match.profile_name, match.profile)
+        name, chosen = (profile, self._profile(profile)) if profile else (match.profile_name, match.profile)
         if chosen.boot is not Boot.INSTALL:
             raise OrderError(
                 f"profile {name} of {match.name} has boot: {chosen.boot}: name one that installs (--profile)"

@@ -15,7 +15,7 @@ from pxed.server.bodies import read_body
 from pxed.server.callers import Caller
 from pxed.server.firstboot import FirstBoots
 from pxed.server.happenings import happened, printable
-from pxed.server.heirs import marks_of
+from pxed.server.heirs import marks_or_name
 from pxed.server.machines import Machines
 from pxed.server.named import match_of
 from pxed.server.progress import Progress
@@ -104,7 +104,7 @@ class ReportPages:
         if root is None:
             return
         try:
-            macs = marks_of(match.machine) if match.machine is not None else (match.name,)
+            macs = marks_or_name(match.machine, match.name)
             if await self._first_boots.mark(self._machines.name_now(match), root, macs):
                 text = f"its root {root} has had its first boot: Ignition runs no more"
                 self._emit(happened(Kind.NOTICE, caller, text))

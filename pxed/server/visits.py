@@ -26,7 +26,7 @@ from pxed.server import strangers
 from pxed.server.access import Access
 from pxed.server.alerts import Alerts, Subject
 from pxed.server.callers import Caller
-from pxed.server.heirs import marks_of
+from pxed.server.heirs import marks_or_name
 from pxed.server.machines import Machines
 from pxed.server.seen import Seen
 from pxed.server.standings import gives_up, rules_of
@@ -259,7 +259,7 @@ def is_guarded(inventory: Inventory, arrival: Arrival) -> bool:
 
 def _nothing(match: Match) -> Standing:
     """Nothing is known of it."""
-    return Standing(match.name, marks_of(match.machine) if match.machine else (match.name,))
+    return Standing(match.name, marks_or_name(match.machine, match.name))
 
 
 def _keep_next(new: Standing, old: Standing) -> Standing:

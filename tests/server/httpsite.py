@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from pxed.assets.filesdir import FilesDir
 from pxed.assets.library import Library
@@ -16,12 +17,13 @@ from pxed.events import Event, Kind
 from pxed.ignition.load import load_configs
 from pxed.inventory.loader import loads
 from pxed.inventory.tls import TlsSettings
+from pxed.server.api_machines import MachinePages
 from pxed.server.auth import Auth
 from pxed.server.certificate import Tls
 from pxed.server.clients import Clients
 from pxed.server.http import HttpServer
 from pxed.server.live import Live, Snapshot
-from pxed.server.orders import Machines
+from pxed.server.orders import Machines, Orders
 from pxed.server.releases import Arriving, Releases
 from pxed.server.services import Services, make_services
 from pxed.status.journal import Journal
@@ -52,6 +54,10 @@ machines:
   node4: {mac: "52:54:00:00:00:04", profile: disk}
 """
 TEMPLATE = '{"ignition": {"version": "3.3.0"}, "who": {{ [machine.name, server.url] | to_json }}}'
+
+
+class Fleet(Machines, Orders, Protocol):
+    """Knows where machines stand, and takes orders."""
 
 
 class Bus:
@@ -198,7 +204,7 @@ async def serving(
     unknown: str = "ignore",
     text: str = INVENTORY,
     arriving: Arriving = lambda image: "",
-    machines: Machines | None = None,
+    machines: Fleet | None = None,
     auth: Auth | None = None,
     keeper: Keeper | None = None,
     tls: TlsSettings | None = None,
@@ -224,9 +230,9 @@ async def serving(
         services,
         journal=journal,
         subscribe=bus.subscribe,
-        known=machines,
-        orders=machines,
-        auth=auth,
+        pages=MachinePages(
+            journal, machines or services.machines, machines or services.operators, auth or Auth(), bus.emit
+        ),
     )
     secure = [socket.create_server(("127.0.0.1", 0), backlog=128)] if tls is not None else []
     await server.start([listener], secure, Tls(tls) if tls is not None else None)

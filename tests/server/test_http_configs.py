@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 
 from pxed.events import Kind, Level
 from pxed.server import delivered
-from tests.server.httpsite import MAC1, Site, read_answer, serving, snapshot, until
+from tests.server.httpsite import MAC1, Answer, Site, read_answer, serving, snapshot, until
 
 INVENTORY = """
 server: {data_dir: data, http: {port: PORT}}
@@ -66,6 +67,12 @@ def members(archive: bytes) -> dict[str, bytes]:
         if mode & 0o170000 == 0o100000:
             found[name] = data[body : body + size]
         at = -(-(body + size) // 4) * 4
+
+
+async def get(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, target: str) -> Answer:
+    """One answer on a connection that is kept."""
+    writer.write(f"GET {target} HTTP/1.1\r\nHost: pxed\r\n\r\n".encode())
+    return await read_answer(reader)
 
 
 async def script(site: Site, number: int) -> str:
@@ -204,8 +211,7 @@ async def test_a_config_is_told_of_while_its_connection_is_still_watched(
     monkeypatch.setattr(delivered, "RESET_SECONDS", 600.0)
     async with serving(tmp_path) as site:
         reader, writer = await site.connect()
-        writer.write(b"GET /ignition/node2 HTTP/1.1\r\nHost: pxed\r\n\r\n")
-        assert (await read_answer(reader)).status == 200
+        assert (await get(reader, writer, "/ignition/node2")).status == 200
         assert (await site.bus.wait_for(Kind.IGNITION)).text.startswith("sent its Ignition config")
         writer.close()
 
@@ -218,8 +224,7 @@ async def test_a_connection_is_not_kept_waiting_for_what_nobody_needs_to_know(
     async with serving(tmp_path) as site:
         reader, writer = await site.connect()
         for _ in range(3):
-            writer.write(b"GET /ignition/node1 HTTP/1.1\r\nHost: pxed\r\n\r\n")
-            assert (await read_answer(reader)).status == 200
+            assert (await get(reader, writer, "/ignition/node1")).status == 200
         writer.close()
 
 
