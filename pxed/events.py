@@ -43,6 +43,10 @@ class Kind(StrEnum):
     REFUSED = "refused"  # a request answered by an error: not found, not allowed
     ALERT = "alert"  # somebody should look: a token used twice, a machine held
     STATE = "state"  # where a machine's installation is
+    PROGRESS = "progress"  # a transfer under way: how far it is
+    REPLY = "reply"  # another server's DHCP reply, seen on the wire
+    STUCK = "stuck"  # a boot does not go on: the cause, with evidence and remedy in `data`
+    SYSLOG = "syslog"  # a line that a machine sent to the syslog receiver
 
     READY = "ready"
     RELOADED = "reloaded"
