@@ -7,9 +7,9 @@ from pathlib import Path
 from pxed.boot.endpoint import Endpoint
 from pxed.inventory.loader import loads
 from pxed.inventory.model import Inventory
+from pxed.probe.oracles.firmware import Responder
+from pxed.probe.oracles.wire import Datagram
 from pxed.server.respond import respond
-from tests.oracles.firmware import Responder
-from tests.oracles.wire import Datagram
 
 SERVER = "10.0.0.2"
 URL = f"http://{SERVER}:8080"

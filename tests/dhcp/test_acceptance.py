@@ -13,13 +13,13 @@ from scapy.layers.dhcp import BOOTP, DHCP
 
 from pxed.inventory.model import Inventory
 from pxed.probe.capture import read
+from pxed.probe.oracles import clients, ipxe
+from pxed.probe.oracles.clients import Client, address
+from pxed.probe.oracles.firmware import BIOS_ROM, EDK2, EDK2_2015, EDK2_HTTP, IPXE, Firmware, boot
+from pxed.probe.oracles.relay import forward, relayed
+from pxed.probe.oracles.verdict import Accepted, Ask, Rejected, Tftp, Url
+from pxed.probe.oracles.wire import Datagram, Packet, flaw, options_in, parse, text
 from tests.dhcp.responder import BYPASS, NONE, PLAIN, SERVER, STRANGER, URL, inventory, pxed
-from tests.oracles import clients, ipxe
-from tests.oracles.clients import Client, address
-from tests.oracles.firmware import BIOS_ROM, EDK2, EDK2_2015, EDK2_HTTP, IPXE, Firmware, boot
-from tests.oracles.relay import forward, relayed
-from tests.oracles.verdict import Accepted, Ask, Rejected, Tftp, Url
-from tests.oracles.wire import Datagram, Packet, flaw, options_in, parse, text
 
 CAPTURES = Path(__file__).parent.parent / "data" / "captures"
 LISTED = inventory()

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from pxed.probe.oracles.clients import message
+from pxed.probe.oracles.wire import Datagram
 from tests.dhcp.responder import inventory, pxed
-from tests.oracles.clients import message
-from tests.oracles.wire import Datagram
 
 DATAGRAMS = 30
 KEPT = 1 << 20  # bytes, for DATAGRAMS of 60 kB each; 4096 such entries would be 0.25 to 1.2 GB

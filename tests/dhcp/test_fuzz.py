@@ -16,10 +16,10 @@ from pxed.dhcp.message import Message, decode, encode
 from pxed.dhcp.pxe import BootRequest, NoBootRequest, boot_request
 from pxed.errors import DecodeError
 from pxed.probe.capture import read
+from pxed.probe.oracles import clients
+from pxed.probe.oracles.wire import parse
 from pxed.server.respond import respond
 from tests.dhcp.responder import inventory
-from tests.oracles import clients
-from tests.oracles.wire import parse
 
 CAPTURES = Path(__file__).parent.parent / "data" / "captures"
 ROUNDS = 200_000

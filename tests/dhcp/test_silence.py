@@ -9,10 +9,10 @@ import pytest
 
 from pxed.errors import DecodeError
 from pxed.inventory.model import Inventory
+from pxed.probe.oracles import clients
+from pxed.probe.oracles.clients import Client, Option, address, message
+from pxed.probe.oracles.wire import HEADER, Datagram
 from tests.dhcp.responder import SERVER, STRANGER, inventory, pxed
-from tests.oracles import clients
-from tests.oracles.clients import Client, Option, address, message
-from tests.oracles.wire import HEADER, Datagram
 
 LISTED = inventory()
 EFI, ROM, IPXE, HTTP = clients.efi(7), clients.bios_rom(), clients.ipxe(7), clients.efi_http(16)

@@ -1,6 +1,6 @@
 """A machine that is played: a host of its own on the machines' bridge, whose sockets the test itself holds.
 
-What firmware and iPXE say by DHCP is of tests/oracles; whatever else a host of the network can send is up to the test.
+What firmware and iPXE say by DHCP is of pxed/probe/oracles; whatever else a host can send is up to the test.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from pxed.probe.oracles import clients
+from pxed.probe.oracles.clients import Client
+from pxed.probe.oracles.wire import Packet, parse
 from tests.lab.daemon import HTTP_PORT
 from tests.lab.netns import DHCP_ADDRESS, PXE_ADDRESS, Network
 from tests.lab.process import LabError, run
-from tests.oracles import clients
-from tests.oracles.clients import Client
-from tests.oracles.wire import Packet, parse
 
 _CLONE_NEWNET = 0x40000000
 _LIBC = ctypes.CDLL(None, use_errno=True)

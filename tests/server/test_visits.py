@@ -13,9 +13,9 @@ import pytest
 from pxed.boot.decide import Ignore, Offer
 from pxed.boot.endpoint import Endpoint
 from pxed.events import Kind
+from pxed.probe.oracles.clients import bios_rom
 from pxed.server.respond import respond
 from pxed.status.records import BootRecord, Purpose, State, Token
-from tests.oracles.clients import bios_rom
 from tests.server.booting import Machine
 from tests.server.httpsite import Site, until
 from tests.server.installsite import (

@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from tests.oracles.verdict import Accepted, Ask, Rejected, Tftp, Verdict
-from tests.oracles.wire import COOKIE, HEADER, Datagram, MalformedError, Packet, dotted, parse, text
+from pxed.probe.oracles.verdict import Accepted, Ask, Rejected, Tftp, Verdict
+from pxed.probe.oracles.wire import COOKIE, HEADER, Datagram, MalformedError, Packet, dotted, parse, text
 
 DISCOVERY_TAGS = frozenset({6, 7, 8, 9, 10})
 INTERESTING = (13, 43, 52, 53, 54, 60, 67)  # mInterestedDhcp4Tags

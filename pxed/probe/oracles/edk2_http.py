@@ -5,10 +5,10 @@ from __future__ import annotations
 from ipaddress import AddressValueError, IPv4Address
 from urllib.parse import urlsplit
 
-from tests.oracles import edk2
-from tests.oracles.edk2 import PACKET_MAXIMUM
-from tests.oracles.verdict import Accepted, Rejected, Url, Verdict
-from tests.oracles.wire import Datagram, Packet, parse, text
+from pxed.probe.oracles import edk2
+from pxed.probe.oracles.edk2 import PACKET_MAXIMUM
+from pxed.probe.oracles.verdict import Accepted, Rejected, Url, Verdict
+from pxed.probe.oracles.wire import Datagram, Packet, parse, text
 
 
 def offer(reply: Datagram, request: Datagram, *, lease_has_dns: bool = False) -> Verdict:

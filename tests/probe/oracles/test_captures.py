@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from pxed.probe.capture import read
-from tests.oracles import edk2_2015, edk2_current, edk2_http, ipxe
-from tests.oracles.verdict import Accepted, Ask, Rejected, Tftp, Url, Verdict
-from tests.oracles.wire import Datagram, parse
+from pxed.probe.oracles import edk2_2015, edk2_current, edk2_http, ipxe
+from pxed.probe.oracles.verdict import Accepted, Ask, Rejected, Tftp, Url, Verdict
+from pxed.probe.oracles.wire import Datagram, parse
 
-CAPTURES = Path(__file__).parent.parent / "data" / "captures"
+CAPTURES = Path(__file__).parents[2] / "data" / "captures"
 DHCP_SERVER, PROXY = "10.77.0.1", "10.77.0.2"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass, replace
 
-from tests.oracles.wire import COOKIE, Datagram
+from pxed.probe.oracles.wire import COOKIE, Datagram
 
 MAC = bytes.fromhex("525400000001")
 UUID = bytes.fromhex("00112233445566778899aabbccddeeff")

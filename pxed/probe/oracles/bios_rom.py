@@ -6,8 +6,8 @@ specification counts: a reply that passes here passes there.
 
 from __future__ import annotations
 
-from tests.oracles.verdict import Accepted, Ask, Rejected, Tftp, Verdict
-from tests.oracles.wire import Datagram, MalformedError, Packet, dotted, flaw, options_in, parse, text
+from pxed.probe.oracles.verdict import Accepted, Ask, Rejected, Tftp, Verdict
+from pxed.probe.oracles.wire import Datagram, MalformedError, Packet, dotted, flaw, options_in, parse, text
 
 NOWHERE = "0.0.0.0"
 BYPASS = 8

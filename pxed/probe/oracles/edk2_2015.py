@@ -5,10 +5,10 @@ tianocore/edk2 commit 04d8e5f06e68 NetworkPkg/UefiPxeBcDxe/PxeBcDhcp4.c; the sam
 
 from __future__ import annotations
 
-from tests.oracles import edk2, edk2_current
-from tests.oracles.edk2 import OfferType
-from tests.oracles.verdict import Rejected, Verdict
-from tests.oracles.wire import Datagram, parse
+from pxed.probe.oracles import edk2, edk2_current
+from pxed.probe.oracles.edk2 import OfferType
+from pxed.probe.oracles.verdict import Rejected, Verdict
+from pxed.probe.oracles.wire import Datagram, parse
 
 
 def offer(reply: Datagram, request: Datagram) -> Verdict:

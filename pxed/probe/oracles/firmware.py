@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tests.oracles import bios_rom, edk2_2015, edk2_current, edk2_http, ipxe
-from tests.oracles.clients import Client
-from tests.oracles.verdict import Accepted, Ask, Rejected, Verdict
-from tests.oracles.wire import Datagram
+from pxed.probe.oracles import bios_rom, edk2_2015, edk2_current, edk2_http, ipxe
+from pxed.probe.oracles.clients import Client
+from pxed.probe.oracles.verdict import Accepted, Ask, Rejected, Verdict
+from pxed.probe.oracles.wire import Datagram
 
 Responder = Callable[[Datagram], Datagram | None]
 

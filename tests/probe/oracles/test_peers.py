@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import pytest
 
-from tests.oracles import clients, edk2_current, ipxe
-from tests.oracles.clients import Client, Option, address, message
-from tests.oracles.firmware import BIOS_ROM, EDK2, EDK2_2015, EDK2_HTTP, IPXE, Firmware, Responder, boot
-from tests.oracles.relay import forward, relayed
-from tests.oracles.verdict import Accepted, Ask, Rejected, Tftp, Url
-from tests.oracles.wire import Datagram, parse, text
+from pxed.probe.oracles import clients, edk2_current, ipxe
+from pxed.probe.oracles.clients import Client, Option, address, message
+from pxed.probe.oracles.firmware import BIOS_ROM, EDK2, EDK2_2015, EDK2_HTTP, IPXE, Firmware, Responder, boot
+from pxed.probe.oracles.relay import forward, relayed
+from pxed.probe.oracles.verdict import Accepted, Ask, Rejected, Tftp, Url
+from pxed.probe.oracles.wire import Datagram, parse, text
 
 SERVER = "10.0.0.2"
 ME = address(SERVER)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from tests.oracles.edk2 import vendor_options
-from tests.oracles.verdict import Accepted, Ask, Rejected, Tftp, Url, Verdict
-from tests.oracles.wire import Datagram, MalformedError, Packet, dotted, parse, text
+from pxed.probe.oracles.edk2 import vendor_options
+from pxed.probe.oracles.verdict import Accepted, Ask, Rejected, Tftp, Url, Verdict
+from pxed.probe.oracles.wire import Datagram, MalformedError, Packet, dotted, parse, text
 
 BOOTPS, PXE = 67, 4011
 SKIP = 8  # PXEBS_SKIP

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tests.oracles.verdict import Rejected
-from tests.oracles.wire import COOKIE, HEADER, Datagram, MalformedError, parse
+from pxed.probe.oracles.verdict import Rejected
+from pxed.probe.oracles.wire import COOKIE, HEADER, Datagram, MalformedError, parse
 
 RELAY_AGENT_INFORMATION = 82
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from tests.oracles import edk2
-from tests.oracles.edk2 import PACKET_MAXIMUM, OfferType, Parsed
-from tests.oracles.verdict import Accepted, Ask, Rejected, Verdict
-from tests.oracles.wire import Datagram, parse
+from pxed.probe.oracles import edk2
+from pxed.probe.oracles.edk2 import PACKET_MAXIMUM, OfferType, Parsed
+from pxed.probe.oracles.verdict import Accepted, Ask, Rejected, Verdict
+from pxed.probe.oracles.wire import Datagram, parse
 
 
 def offer(reply: Datagram, request: Datagram) -> Verdict:
