@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 import queue
 import sys
 import threading
@@ -25,6 +26,8 @@ SUBSCRIBER_EVENTS = 1_000  # a subscriber that is slower is cut off
 UNWRITTEN_CHUNKS = 256  # log writes waiting for a slow reader of our stderr
 
 Deferred = tuple[Callable[..., Event], tuple[object, ...]]
+Observer = Callable[[list[Event]], None]
+_LOG = logging.getLogger(__name__)
 _NAMES = ("", "DEBUG  ", "INFO   ", "WARNING")  # by level // 10: an enum's hash takes longer than the rest of a line
 _SYSLOG_LEVEL = {Level.DEBUG: "<7>", Level.INFO: "<6>", Level.WARNING: "<4>"}
 
@@ -73,6 +76,7 @@ class Bus:
         self._dropped = 0
         self._timer: asyncio.TimerHandle | None = None
         self._subscribers: set[asyncio.Queue[Event | None]] = set()
+        self.observers: list[Observer] = []  # called with each batch, in the loop's thread, after log and journal
 
     def emit(self, event: Event) -> None:
         """Take an event. Secrets are taken out of it: of those put off, which DHCP makes, none can have one."""
@@ -141,6 +145,16 @@ class Bus:
             self._dropped = lost + len(lines) - bool(lost)  # the line that tells of losses is none itself
         if self._subscribers:
             self._tell_all(events)
+        for observe in self.observers:
+            self._observed(observe, events)
+
+    @staticmethod
+    def _observed(observe: Observer, events: list[Event]) -> None:
+        """One that fails costs its batch; the log and the answers go on."""
+        try:
+            observe(events)
+        except Exception:
+            _LOG.exception("an observer of the events failed")
 
     def _taken(self) -> list[Event]:
         """The next events, those made that were put off."""

@@ -15,6 +15,7 @@ from pxed.errors import DecodeError
 from pxed.inventory.model import Inventory
 from pxed.server import udp
 from pxed.server.bus import Bus, Deferred
+from pxed.server.callers import name_by_mac
 from pxed.server.clients import Clients
 from pxed.server.dhcp_events import outcome_event, undecodable_event, unsent_event
 from pxed.server.interfaces import Interfaces
@@ -93,7 +94,8 @@ class DhcpServer:
                 else:
                     udp.send(sock, reply, destination, _way_back(destination, datagram[2]), datagram[3])
             except OSError as error:  # the client asks again; a full queue must not end the server
-                self._bus.defer(unsent_event, now, reply, destination, endpoint.interface, str(error))
+                why_not = str(error)
+                self._bus.defer(unsent_event, now, reply, destination, endpoint.interface, why_not, self._name_of)
         self._bus.defer_all(told)
 
     def _respond(
@@ -119,7 +121,7 @@ class DhcpServer:
         self._learn_name(ready.inventory, outcome)
         if port == SERVER_PORT:
             ready.keep(data, endpoint, outcome)
-        self._bus.defer(outcome_event, time.time(), outcome, endpoint.interface)
+        self._bus.defer(outcome_event, time.time(), outcome, endpoint.interface, port, self._name_of)
 
     def _note(self, decision: Offer | Ignore, datagram: udp.Datagram, inventory: Inventory) -> None:
         """What the wire tells of a boot: that it has begun, or that the machine goes to its disk unanswered."""
@@ -147,6 +149,9 @@ class DhcpServer:
         if self._ready.inventory is not inventory:
             self._ready = ReadyOffers(inventory, self._live.detours)
         return self._ready
+
+    def _name_of(self, mac: str) -> str:
+        return name_by_mac(self._live.snapshot.inventory, self._clients, mac)
 
     def _learn_name(self, inventory: Inventory, outcome: Outcome) -> None:
         """Which machine it is that was found by its UUID: its MAC is all that later requests tell."""

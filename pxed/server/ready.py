@@ -14,7 +14,7 @@ from typing import NamedTuple
 from pxed.boot.course import Detour
 from pxed.boot.decide import NO_DETOURS, Offer, served_as
 from pxed.boot.endpoint import Endpoint
-from pxed.dhcp.codes import CLIENT_PORT, SERVER_PORT
+from pxed.dhcp.codes import CLIENT_PORT, SERVER_PORT, MessageType
 from pxed.dhcp.message import HEADER_SIZE, REMEMBERED_AREA, ZERO_ADDRESS, Message
 from pxed.dhcp.pxe import RASPBERRY_PI_OUIS
 from pxed.dhcp.reply import BROADCAST, Template, dotted, fill, template
@@ -40,13 +40,14 @@ class Hit(NamedTuple):
     machine: str
     mac: str
     found: str
+    uuid: bytes
 
 
 def hit_event(when: float, hit: Hit, interface: str) -> Event:
     """The event of a reply that was ready."""
-    reply, destination, said, machine, mac, found = hit
+    reply, destination, said, machine, mac, found, uuid = hit
     listed = "" if machine == mac else machine
-    return offer_event(when, said, listed, mac, reply[4:8].hex(), destination, found, interface)
+    return offer_event(when, said, listed, mac, reply[4:8].hex(), uuid.hex(), destination, found, interface)
 
 
 class _Ready(NamedTuple):
@@ -80,7 +81,8 @@ class ReadyOffers:
         if kind is None or datagram[:3] != _ETHERNET_REQUEST or datagram[12:16] != ZERO_ADDRESS or start < 0:
             return None
         mac = datagram[28:34].hex(":")
-        match = resolve(self.inventory, Identity(mac, datagram[start + 3 : end], None, kind.architecture))
+        uuid = datagram[start + 3 : end]
+        match = resolve(self.inventory, Identity(mac, uuid, None, kind.architecture))
         if match.__class__ is not Match:
             return None
         name, machine, _, profile, _, found = match
@@ -92,7 +94,7 @@ class ReadyOffers:
         relay = datagram[24:28]
         destination = (BROADCAST, CLIENT_PORT) if relay == ZERO_ADDRESS else (dotted(relay), SERVER_PORT)
         reply = fill(ready.template, datagram, start, end)
-        return Hit(reply, destination, ready.told, name, mac, found)
+        return Hit(reply, destination, ready.told, name, mac, found, uuid)
 
     def keep(self, datagram: bytes, endpoint: Endpoint, outcome: Outcome) -> None:
         """Keep the reply of `outcome` ready for requests like `datagram`, where there can be such."""
@@ -109,7 +111,7 @@ class ReadyOffers:
             return
         kind = self._kind((datagram[236:start], datagram[end:], endpoint.address), architecture)
         kept = template(message, answer(offer, request))
-        kind.ready[id(match.profile)] = _Ready(match.profile, kept, told(offer))
+        kind.ready[id(match.profile)] = _Ready(match.profile, kept, told(offer, MessageType.DISCOVER, SERVER_PORT))
 
     def _kind(self, key: _Key, architecture: str) -> _KindOfRequest:
         if len(self._kinds) >= KEPT_KINDS:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 
-from pxed.events import Event
+from pxed.events import Event, Kind
 
 EVENTS_PER_MACHINE = 200
 EVENTS_IN_ALL = 50_000  # about 40 MB at most; the machine that was quiet for longest is forgotten first
@@ -21,9 +21,10 @@ class Journal:
         self._count = 0
 
     def add(self, event: Event) -> None:
-        """Keep `event`; an event of the daemon itself belongs to no machine and is not kept."""
+        """Keep `event`. Not one of the daemon itself, which belongs to no machine, nor how far a transfer is: there
+        are many of those, and each is outdated by the next."""
         name = event.machine or event.mac
-        if not name:
+        if not name or event.kind is Kind.PROGRESS:
             return
         events = self._machines.get(name)
         if events is None:

@@ -92,6 +92,23 @@ async def test_a_flood_loses_its_oldest_events_and_says_how_many(monkeypatch):
     assert b"15 log lines were lost" in sink.getvalue()
 
 
+async def test_observers_get_each_batch_whole_and_one_that_fails_stops_nothing(caplog):
+    bus, sink = make()
+    batches = []
+
+    def fails(_events: list[Event]) -> None:
+        raise RuntimeError("a bug of the observer")
+
+    bus.observers += [fails, batches.append]
+    later = Event(Kind.PROGRESS, 2.0, "node1", level=Level.DEBUG)
+    bus.emit(OFFER)
+    bus.defer(lambda: later)
+    bus.close()
+    assert batches == [[OFFER, later]]
+    assert len(sink.getvalue().splitlines()) == 1
+    assert "a bug of the observer" in caplog.text
+
+
 async def test_a_subscriber_that_does_not_read_is_cut_off(monkeypatch):
     monkeypatch.setattr(bus_module, "SUBSCRIBER_EVENTS", 3)
     bus, _sink = make()

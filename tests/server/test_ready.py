@@ -59,7 +59,7 @@ def check(offers: ReadyOffers, datagram: bytes, endpoint: Endpoint = HERE) -> bo
     assert outcome is not None
     assert (hit.reply, hit.destination) == (outcome.reply, outcome.destination)
     event = hit_event(1.0, hit, endpoint.interface)
-    assert event == outcome_event(1.0, outcome, endpoint.interface)
+    assert event == outcome_event(1.0, outcome, endpoint.interface, 67, lambda mac: "")
     return True
 
 

@@ -23,6 +23,13 @@ def test_an_unlisted_machine_is_kept_by_its_mac_and_the_daemons_own_events_not_a
     assert journal.events("node1") == ()
 
 
+def test_how_far_a_transfer_is_takes_nobodys_place():
+    journal = Journal()
+    journal.add(event(1))
+    journal.add(Event(Kind.PROGRESS, 2.0, "node1"))
+    assert [e.time for e in journal.events("node1")] == [1.0]
+
+
 def test_a_machine_keeps_its_newest_events():
     journal = Journal(per_machine=3)
     for number in range(10):
