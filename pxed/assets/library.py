@@ -26,15 +26,21 @@ MAX_LISTINGS = 64  # directories whose lower-case index is kept
 
 
 class AssetError(PxedError):
-    """A file that is not handed out. `status` is the HTTP status that says so."""
+    """A file that is not handed out. `status` is the HTTP status that says so, `why` a word for the diagnosis."""
 
     status = 500
+    why = ""
+
+    def __init__(self, text: str, why: str = "") -> None:
+        super().__init__(text)
+        self.why = why or self.why
 
 
 class NotFound(AssetError):  # noqa: N818 -- named by what the client is told
     """There is no such file."""
 
     status = 404
+    why = "missing"
 
 
 class Forbidden(AssetError):  # noqa: N818

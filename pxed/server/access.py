@@ -131,7 +131,8 @@ class Access:
             whose = f", the address of {caller.machine or caller.mac}" if caller.machine or caller.mac else ""
             text = f"{caller.address}{whose} was refused a secret of {machine}: {denied.sentence}"
             self._alerts.alert(denied.what, Subject(machine, caller.mac, caller.address), text)
-        refuse(denied.status, f"Not for this token: {denied.sentence}.", _RETRY if denied.status == 503 else {})
+        headers = _RETRY if denied.status == 503 else {}
+        refuse(denied.status, f"Not for this token: {denied.sentence}.", headers, "token")
 
     async def begin(self, token: Token, caller: Caller, *others: Token) -> None:
         """An answer to a token begins; `others` are in it. Durable when it returns. Raises HttpRefusalError: 503, or

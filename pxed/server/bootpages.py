@@ -7,7 +7,7 @@ from aiohttp import web
 from pxed.boot.course import Course, Way
 from pxed.boot.page import Page, Release, page_for
 from pxed.boot.script import entry_script
-from pxed.events import Emit, Kind, Level
+from pxed.events import Emit, Kind, Level, Value
 from pxed.inventory.lookup import Identity, Match, Unmatched, resolve
 from pxed.server.access import NOT_KEPT
 from pxed.server.callers import Caller, ClientMap, identity_of, smbios_text
@@ -16,6 +16,7 @@ from pxed.server.happenings import happened, printable
 from pxed.server.named import known_as
 from pxed.server.releases import Releases
 from pxed.server.replies import Asked, refuse, text_reply
+from pxed.server.script_events import script_data
 from pxed.server.visits import Arrival, Visitor, Visits, is_guarded
 from pxed.status.store.errors import StoreError
 
@@ -77,7 +78,7 @@ class BootPages:
         if not course.refused:
             self._learn(asked, arrival.visitor.match, arrival.visitor.identity, said)
         page = self._page(asked, arrival, course, release)
-        self._say_matched(caller, arrival, course, page)
+        self._say_matched(asked, caller, arrival, course, page)
         return text_reply(page.script)
 
     def _page(self, asked: Asked, arrival: Arrival, course: Course, release: Release | None) -> Page:
@@ -115,16 +116,19 @@ class BootPages:
         figures = {key: asked.found.query.get(key, "")[:64] for key in ("uuid", "serial", "arch", "platform")}
         self._emit(happened(Kind.HELD, caller, text, level, **{k: printable(v) for k, v in figures.items()}))
 
-    def _say_matched(self, caller: Caller, arrival: Arrival, course: Course, page: Page) -> None:
+    def _say_matched(self, asked: Asked, caller: Caller, arrival: Arrival, course: Course, page: Page) -> None:
         """A boot that waits, or is held, says so when it begins to; at each further question it is no news."""
         match, news = arrival.match, arrival.is_new or not arrival.continues
         if page.problem:
             text = f"cannot be booted: {page.problem}"
             level = Level.WARNING if news or course.way in (Way.MEMORY, Way.INSTALL) else Level.DEBUG
-            self._emit(happened(Kind.REFUSED, caller, text, level, reason=page.problem))
+            told: dict[str, Value] = {"route": str(asked.found.route), "transport": "http", "status": 200}
+            self._emit(happened(Kind.REFUSED, caller, text, level, reason=page.problem, **told))
         text = f"gave the script of profile {match.profile_name} ({course.way})"
         level = Level.INFO if news or course.way in (Way.MEMORY, Way.INSTALL, Way.LOCAL) else Level.DEBUG
-        data = {"profile": match.profile_name, "arch": arrival.visitor.identity.arch, "reason": match.reason}
+        report = course.way is Way.INSTALL or self._visits.awaits_report(arrival, course)
+        endpoint, query = asked.caller.endpoint, asked.found.query
+        data = script_data(arrival, course.boot, course.way, page, endpoint, query, report=report)
         self._emit(happened(Kind.SCRIPT, caller, text, level, **data))
 
 

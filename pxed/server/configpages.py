@@ -56,7 +56,7 @@ class ConfigPages:
         try:
             made = await asyncio.to_thread(self._guarded.config, asking, raw, token, secure=caller.secure)
         except IgnitionError as error:
-            refuse(503, f"No Ignition config for {match.name} now: {error}", _AGAIN)
+            refuse(503, f"No Ignition config for {match.name} now: {error}", _AGAIN, "template")
         _check_spec(asked.request.headers.get("Accept", ""), made.config, match.name)
         response = _secret(made.config.body, made.config.content_type)
         if asked.is_get:
@@ -78,7 +78,7 @@ class ConfigPages:
         try:
             archive, tokens = await asyncio.to_thread(self._guarded.archive, asking, raw, token)
         except IgnitionError as error:
-            refuse(503, f"No initrd for {match.name} now: {error}", _AGAIN)
+            refuse(503, f"No initrd for {match.name} now: {error}", _AGAIN, "template")
         response = _secret(archive.body, "application/gzip")
         if asked.is_get:
             what = "an initrd with its Ignition config"
@@ -98,7 +98,7 @@ class ConfigPages:
                 make = configs.system if installs else configs.render
                 config = await asyncio.to_thread(make, match, identity, endpoint)
         except IgnitionError as error:
-            refuse(503, f"No Ignition config for {match.name} now: {error}", _AGAIN)
+            refuse(503, f"No Ignition config for {match.name} now: {error}", _AGAIN, "template")
         if config is None:
             refuse(404, _no_config(match))
         _check_spec(asked.request.headers.get("Accept", ""), config, match.name)
@@ -116,7 +116,7 @@ class ConfigPages:
         try:
             archive = await asyncio.to_thread(asked.snapshot.configs.archive, match, identity, asked.caller.endpoint)
         except IgnitionError as error:
-            refuse(503, f"No initrd for {match.name} now: {error}", _AGAIN)
+            refuse(503, f"No initrd for {match.name} now: {error}", _AGAIN, "template")
         response = tagged_reply(asked.request, archive.body, "application/gzip", archive.digest)
         if asked.is_get and response.status == 200:
             what = "an initrd with its Ignition config" if embedded else "an initrd with its files"
@@ -200,4 +200,5 @@ def _check_spec(accept: str, config: Config, name: str) -> None:
             406,
             f"The config of {name} is of Ignition version {config.spec}, but the Ignition that asks reads {supported} "
             f"at most: write the config for {supported}, or boot a newer release.",
+            why="spec",
         )

@@ -27,6 +27,7 @@ from pxed.server.sendfile import Sending, abort, cork, drop_when_stalled, sender
 
 STALL_SECONDS = 120.0  # a peer that takes no byte for so long has lost power or its cable
 RETRY_SECONDS = "10"  # Retry-After of what is still arriving
+_RETRY = {"Retry-After": RETRY_SECONDS}
 Whole = Callable[[Asset], None]  # called when a client has all of a file
 _STAGE = {Role.KERNEL: Kind.KERNEL, Role.INITRD: Kind.INITRD}
 
@@ -71,7 +72,7 @@ class Downloads:
         if release is None and version:
             refuse(404, f"Release {version[:80]} of image {name} is not mirrored: ask for the boot script again.")
         if release is None:
-            refuse(503, f"Image {name}: {self._releases.missing(name)}.", {"Retry-After": RETRY_SECONDS})
+            refuse(503, f"Image {name}: {self._releases.missing(name)}.", _RETRY, "not-ready")
         asset = await self._mirrored(release, file.name)
 
         def whole(asset: Asset) -> None:
@@ -90,8 +91,8 @@ class Downloads:
         try:
             return await self._releases.asset(release, name)
         except AssetError as error:
-            headers = {"Retry-After": RETRY_SECONDS} if error.status == 503 else {}
-            raise HttpRefusalError(error.status, _sentence(error), headers) from None
+            headers = _RETRY if error.status == 503 else {}
+            raise HttpRefusalError(error.status, _sentence(error), headers, error.why) from None
 
     def _no_release(self, asked: Asked, channel: str, arch: str, word: str) -> NoReturn:
         """503 for what some image waits for, 404 for anything else."""
@@ -100,14 +101,14 @@ class Downloads:
             if flatcar is None or (flatcar.channel, flatcar.arch) != (channel, arch):
                 continue
             if word == flatcar.version or self._releases.is_arriving(name, word):
-                refuse(503, f"Image {name}: {self._releases.missing(name)}.", {"Retry-After": RETRY_SECONDS})
+                refuse(503, f"Image {name}: {self._releases.missing(name)}.", _RETRY, "not-ready")
         refuse(404, f"No release {word[:80]} of {channel[:20]} for {arch[:20]} is mirrored here.")
 
     def _asset(self, name: str, *, loader: bool) -> Asset:
         try:
             return self._library.loader(name) if loader else self._library.image(name)
         except AssetError as error:
-            raise HttpRefusalError(error.status, _sentence(error)) from None
+            raise HttpRefusalError(error.status, _sentence(error), why=error.why) from None
 
     async def _send(self, asked: Asked, asset: Asset, stage: Kind, whole: Whole | None = None) -> web.StreamResponse:
         validators = Validators(f'"{asset.mtime_ns:x}-{asset.size:x}"', asset.mtime_ns // 1_000_000_000)
@@ -132,7 +133,7 @@ class Downloads:
         try:
             file = open_asset(asset)
         except AssetError as error:
-            raise HttpRefusalError(error.status, _sentence(error)) from None
+            raise HttpRefusalError(error.status, _sentence(error), why=error.why) from None
         began = time.monotonic()
         with file:
             sending = sender(response, transport, file.fileno(), selection.start, selection.count)
@@ -204,10 +205,10 @@ def _image_file(asked: Asked) -> tuple[Image, BootFile]:
     image_name, name = asked.found.args
     image = asked.snapshot.inventory.images.get(image_name)
     if image is None:
-        refuse(404, f"There is no image {image_name!r} in the inventory.")
+        refuse(404, f"There is no image {image_name!r} in the inventory.", why="missing")
     file = find_file(image, name)
     if file is None:
-        refuse(404, f"Image {image_name} has no file {name!r}.")
+        refuse(404, f"Image {image_name} has no file {name!r}.", why="missing")
     if file.remote:
         refuse(404, f"Image {image_name} has its {file.role} elsewhere: {file.source}")
     return image, file

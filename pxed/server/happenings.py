@@ -7,6 +7,7 @@ import time
 from pxed.events import Event, Kind, Level, Value
 from pxed.server.callers import Caller
 from pxed.server.redact import redacted
+from pxed.server.replies import HttpRefusalError
 
 _MAX_TEXT = 300
 
@@ -38,10 +39,19 @@ def broke_off(caller: Caller, file: str, sent_bytes: int, due: int, seconds: flo
     )
 
 
-def refused(caller: Caller, method: str, target: str, *, status: int, sentence: str, level: Level) -> Event:
-    """A request got an error status."""
-    text = f"{method} {redacted(target)[:200]} refused with {status}: {sentence}"
-    return happened(Kind.REFUSED, caller, text, level, url=printable(target), status=status, reason=printable(sentence))
+def refused(caller: Caller, request: tuple[str, str], refusal: HttpRefusalError, route: str, level: Level) -> Event:
+    """A request, its method and target, got an error status. `route` is that of pxed.server.routes, "" for none."""
+    method, target = request
+    text = f"{method} {redacted(target)[:200]} refused with {refusal.status}: {refusal}"
+    figures: dict[str, Value] = {
+        "url": printable(target),
+        "route": route,
+        "status": refusal.status,
+        "reason": printable(str(refusal)),
+        "transport": "http",
+        "why": refusal.why,
+    }
+    return happened(Kind.REFUSED, caller, text, level, **figures)
 
 
 def printable(text: str) -> str:

@@ -177,9 +177,8 @@ class HttpServer:
         booting = found is not None and found.route in _MACHINE_ROUTES
         serious = booting or refusal.status >= 500 or refusal.status in _NOT_LET_IN
         level = Level.WARNING if serious else Level.DEBUG
-        self._emit(
-            refused(caller, request.method, request.raw_path, status=refusal.status, sentence=str(refusal), level=level)
-        )
+        route = str(found.route) if found is not None else ""
+        self._emit(refused(caller, (request.method, request.raw_path), refusal, route, level))
         return text_reply(f"{redacted(str(refusal))}\n", refusal.status, refusal.headers)
 
     def _refuse_malformed(self, request: web.BaseRequest, status: int, reason: str) -> web.StreamResponse:

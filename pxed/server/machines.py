@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from pxed.boot.decide import one_shot
-from pxed.events import Emit, Event, Kind, Level
+from pxed.events import Emit, Event, Kind, Level, Value
 from pxed.inventory.lookup import Match
 from pxed.inventory.model import Inventory
 from pxed.inventory.profile import Profile
@@ -266,10 +266,21 @@ class Machines:
             return
         mac, failed = mac_of(standing.macs), standing.state is State.FAILED
         level = Level.WARNING if failed or (said.startswith("attempt") and standing.reason) else Level.INFO
-        data = {"state": str(standing.state) if standing.state else None, "attempt": standing.attempt}
+        data: dict[str, Value] = {
+            "state": str(standing.state) if standing.state else None,
+            "attempt": standing.attempt,
+            "attempts": self._attempts_of(standing),
+            "reason": standing.reason,
+            "held": failed and said.startswith("held"),
+        }
         self._emit(Event(Kind.STATE, time.time(), standing.machine, mac, said, level, data))
         if failed:
             self._alerts.alert("held" if said.startswith("held") else "failed", Subject(standing.machine, mac), said)
+
+    def _attempts_of(self, standing: Standing) -> int:
+        """How many may fail; 0 for a machine that the inventory does not know any more."""
+        match = self.match_of(standing.machine)
+        return self.profile_of(match, standing).installation.attempts if match is not None else 0
 
     def _set(self, name: str, standing: Standing | None) -> None:
         if standing is None or not _says_something(standing):

@@ -33,17 +33,21 @@ class Asked:
 
 
 class HttpRefusalError(PxedError):
-    """A request that is answered by an error status and one plain sentence."""
+    """A request that is answered by an error status and one plain sentence.
 
-    def __init__(self, status: int, sentence: str, headers: Mapping[str, str] | None = None) -> None:
+    `why` is a word for the diagnosis where the status does not say it: digest, missing, not-ready, spec, template.
+    """
+
+    def __init__(self, status: int, sentence: str, headers: Mapping[str, str] | None = None, why: str = "") -> None:
         super().__init__(sentence)
         self.status = status
+        self.why = why
         self.headers = dict(headers or {})
 
 
-def refuse(status: int, sentence: str, headers: Mapping[str, str] | None = None) -> NoReturn:
+def refuse(status: int, sentence: str, headers: Mapping[str, str] | None = None, why: str = "") -> NoReturn:
     """Raise HttpRefusalError."""
-    raise HttpRefusalError(status, sentence, headers)
+    raise HttpRefusalError(status, sentence, headers, why)
 
 
 def text_reply(text: str, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:

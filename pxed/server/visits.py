@@ -143,6 +143,11 @@ class Visits:
         elif record is not None:
             self._machines.began_unguarded(record, *rows)
 
+    def awaits_report(self, arrival: Arrival, course: Course) -> bool:
+        """Whether the booted system is to report that it runs."""
+        runs = course.way is Way.MEMORY or self._runs_from_disk(arrival, course)
+        return arrival.match.profile.report and runs
+
     def _continues(self, visitor: Visitor) -> bool:
         """Whether iPXE asks again and says which boot it is. A boot whose config was fetched is past iPXE."""
         name, boots = visitor.match.name, self._machines.boots(visitor.match.name)
@@ -223,7 +228,7 @@ class Visits:
     def _record(self, arrival: Arrival, course: Course, now: float, version: str) -> BootRecord | None:
         """The row of a boot that is new, or does something else now: it may have waited until now. None: no news."""
         profile, caller = arrival.match.profile, arrival.visitor.caller
-        awaited = profile.report and (course.way is Way.MEMORY or self._runs_from_disk(arrival, course))
+        awaited = self.awaits_report(arrival, course)
         version = version if course.way in (Way.MEMORY, Way.INSTALL) else ""
         if not arrival.is_new:
             known = self._machines.boots(arrival.match.name)[0]

@@ -154,7 +154,7 @@ async def test_a_file_with_another_content_is_refused_and_an_alert_is_raised_onc
         kernel = await site.ask(f"/images/flatcar/{VMLINUZ}")
         alerts = [event for event in site.bus.of(Kind.NOTICE) if event.level is Level.WARNING]
     assert {answer.status for answer in answers} == {503}
-    assert "SHA-512 differs" in answers[-1].text
+    assert "its digest (SHA-512) differs" in answers[-1].text
     assert "retry-after" in answers[-1].headers
     assert kernel.status == 200
     assert [NEW in alert.text and CPIO in alert.text for alert in alerts] == [True]

@@ -44,7 +44,7 @@ class MirrorFiles:
             raise NotFound(f"release {release.version} has no file {name!r} here")
         asset = confined(self._root, str(release_directory(Path(), release.key) / name))
         if asset is None:
-            raise Damaged(f"{name} of {release.version} is gone from {self._root}: run pxed images sync")
+            raise Damaged(f"{name} of {release.version} is gone from {self._root}: run pxed images sync", "missing")
         return asset
 
     def is_known_right(self, release: Release, asset: Asset) -> bool:
@@ -92,6 +92,7 @@ def _sha512(asset: Asset) -> str:
 
 def _damaged(release: Release, asset: Asset) -> Damaged:
     return Damaged(
-        f"{_name(asset)} of {release.version} is not what was verified, its SHA-512 differs: "
-        "pxed images sync brings it again"
+        f"{_name(asset)} of {release.version} is not what was verified, its digest (SHA-512) differs: "
+        "pxed images sync brings it again",
+        why="digest",
     )
