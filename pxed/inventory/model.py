@@ -25,9 +25,9 @@ from pxed.inventory.releases import FlatcarImage, MirrorSettings
 from pxed.inventory.tls import TlsSettings
 
 __all__ = [
-    "LOADER_KEYS", "Boot", "DhcpMode", "Document", "FlatcarImage", "Group", "HttpSettings", "Image", "Install",
-    "Inventory", "Machine", "MachineEntry", "MirrorSettings", "Opt43", "Profile", "Pxe", "Selector", "Server",
-    "TftpSettings",
+    "LOADER_KEYS", "Boot", "DhcpMode", "Document", "FlatcarImage", "Group", "HistorySettings", "HttpSettings", "Image",
+    "Install", "Inventory", "Machine", "MachineEntry", "MirrorSettings", "Opt43", "Profile", "Pxe", "Selector",
+    "Server", "TftpSettings",
 ]  # fmt: skip
 
 # Kinds of firmware that have a boot loader of their own.
@@ -66,6 +66,13 @@ class HttpSettings(Base):
     tls: TlsSettings | None = Field(None, description="The HTTPS listener. Left out: there is none.")
 
 
+class HistorySettings(Base):
+    """The timelines of past boots."""
+
+    days: fields.Number = Field(90, ge=1, le=3650, description="Older ones are forgotten.")
+    boots: fields.Number = Field(50, ge=1, le=1000, description="How many of each machine are kept.")
+
+
 class Server(Base):
     """The daemon itself."""
 
@@ -93,6 +100,7 @@ class Server(Base):
     state: fields.State = Field(
         "sqlite", description="Where the state is kept: sqlite (in data_dir) or postgresql://..."
     )
+    history: HistorySettings = Field(HistorySettings(), description="How much of past boots is kept.")
     api_token_file: fields.Template | None = Field(
         None,
         description="File with the token that changes by the API need, relative to this file, readable by its owner "

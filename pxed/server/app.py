@@ -39,6 +39,7 @@ from pxed.server.state import StateStore
 from pxed.server.systemd import Manager
 from pxed.server.tftp import Settings, TftpServer
 from pxed.server.tftp_files import Files
+from pxed.server.timelines import keep_of
 
 COLLECTOR = (50_000, 20, 100)
 DRAIN_SECONDS = 30.0  # after SIGTERM, for transfers under way; systemd/pxed.service allows 45
@@ -62,7 +63,7 @@ class State(NamedTuple):
 async def open_state(snapshot: Snapshot, emit: Emit) -> State:
     """The state of this inventory, as the store has it. Raises StoreError."""
     live, clients, server = Live(snapshot), Clients(), snapshot.inventory.server
-    store = await StateStore.start(server.state, server.data_dir, emit)
+    store = await StateStore.start(server.state, server.data_dir, emit, keep_of(server.history))
     return State(live, clients, await make_services(live, store, store.contents, clients, emit), store)
 
 

@@ -7,12 +7,12 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from pxed.status.records import Alert, Attempt, Booted, BootRecord, Row, Write
+from pxed.status.records import Alert, Attempt, Booted, BootRecord, Row, Timeline, Write
 from pxed.status.store.errors import StoreError
 from pxed.status.store.rows import key_of
 
 MOST = 50_000  # rows that are held while the store fails; beyond it the oldest history is given up
-_HISTORY = (Alert, Attempt, Booted, BootRecord)
+_HISTORY = (Alert, Attempt, Booted, BootRecord, Timeline)
 
 
 @dataclass(slots=True, eq=False)

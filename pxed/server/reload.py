@@ -15,7 +15,7 @@ from pxed.server.load import load_snapshot
 from pxed.server.systemd import Manager
 
 # What sockets and open files were made from at start: the old value stays in force until a restart.
-FIXED_AT_START = ("interfaces", "data_dir", "dhcp", "tftp", "http")
+FIXED_AT_START = ("interfaces", "data_dir", "dhcp", "tftp", "http", "history")
 PROBLEMS_SHOWN = 20
 
 Stamp = tuple[int, int, int] | None

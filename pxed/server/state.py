@@ -11,24 +11,28 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeVar
 
 from pxed.events import Emit, Event, Kind, Level
 from pxed.server.backlog import Backlog, Item
 from pxed.server.keeping import Fault
-from pxed.status.records import FirstBoot, Forget, Row, Setting, Standing, Token, Write
+from pxed.status.records import FirstBoot, Forget, Row, Setting, Standing, Timeline, Token, Write
 from pxed.status.store.contents import Contents, History
 from pxed.status.store.errors import StoreError, Trouble
+from pxed.status.store.retention import KEEP_TIMELINES, Keep
 from pxed.status.store.rows import key_of
 from pxed.status.store.store import Store, open_store
+from pxed.status.store.timelines import Ours
 
 LATER_SECONDS = 0.2  # history waits so long for company
 COMMIT_SECONDS = 5.0  # a machine is told to ask again rather than kept waiting
 RETRY_SECONDS = 2.0  # between two tries of a store that fails
 LAST_FAULT = "last-fault"  # the setting that has its time
 BATCH = 2_000  # items of one transaction
+_Result = TypeVar("_Result")
 
 
 class StateStore:
@@ -47,11 +51,11 @@ class StateStore:
         self._timer: asyncio.TimerHandle | None = None
 
     @classmethod
-    async def start(cls, state: str, data_dir: Path, emit: Emit) -> StateStore:
+    async def start(cls, state: str, data_dir: Path, emit: Emit, timelines: Keep = KEEP_TIMELINES) -> StateStore:
         """Open the store of `server.state` and read it. Raises StoreError."""
         loop, thread = asyncio.get_running_loop(), ThreadPoolExecutor(1, "state")
         try:
-            store, contents = await loop.run_in_executor(thread, _opened, state, data_dir)
+            store, contents = await loop.run_in_executor(thread, _opened, state, data_dir, timelines)
         except BaseException:
             thread.shutdown(wait=False)
             raise
@@ -86,7 +90,15 @@ class StateStore:
 
     async def history(self, machine: str) -> History:
         """What is known of one machine's past. Raises StoreError."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._store.history, machine)
+        return await self._read(lambda: self._store.history(machine))
+
+    async def timelines(self, machine: str, macs: Collection[str], most: int, ours: Ours) -> list[Timeline]:
+        """One machine's newest boots, newest first. Raises StoreError."""
+        return await self._read(lambda: self._store.timelines(machine, macs, most, ours))
+
+    async def timeline(self, boot: str) -> Timeline | None:
+        """One boot. Raises StoreError."""
+        return await self._read(lambda: self._store.timeline(boot))
 
     async def close(self) -> None:
         """Write what is left, and let the store go. Nothing the second time."""
@@ -141,6 +153,18 @@ class StateStore:
                 self._failed(items, error)
         else:
             self._written(items)
+
+    async def _read(self, read: Callable[[], _Result]) -> _Result:
+        """In the store's thread, after what is being written. Raises StoreError when that takes too long."""
+        if self._closed:
+            raise StoreError("pxed is stopping", Trouble.AWAY)
+        reading = asyncio.get_running_loop().run_in_executor(self._thread, read)
+        try:
+            return await asyncio.wait_for(reading, COMMIT_SECONDS)
+        except TimeoutError:
+            raise StoreError(
+                f"{self._store.where} did not answer in {COMMIT_SECONDS:.0f} seconds", Trouble.AWAY
+            ) from None
 
     async def _in_thread(self, writes: Sequence[Write]) -> None:
         try:
@@ -216,9 +240,10 @@ class Accepted:
         return [self._rows[kind].get(key[0]) or Forget(kind, key) for kind, key in keys if kind in self._rows]
 
 
-def _opened(state: str, data_dir: Path) -> tuple[Store, Contents]:
+def _opened(state: str, data_dir: Path, timelines: Keep) -> tuple[Store, Contents]:
     store = open_store(state, data_dir)
     try:
+        store.keep(timelines)
         store.expire(time.time())
         return store, store.load()
     except BaseException:

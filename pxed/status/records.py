@@ -145,6 +145,20 @@ class Alert:
 
 
 @dataclass(frozen=True, slots=True)
+class Timeline:
+    """One boot that is over, stage by stage (pxed.status.archive). Not read at the start."""
+
+    id: str
+    machine: str  # its name of then: who has its MAC now is asked when it is read
+    mac: str
+    began: float
+    ended: float
+    outcome: str  # pxed.status.boots.Outcome
+    fault: str  # pxed.status.wordings.Fault; "": none was found
+    body: str  # JSON, of pxed.status.boots.as_dict
+
+
+@dataclass(frozen=True, slots=True)
 class Setting:
     """A value of the store itself, such as the key that tokens are derived with."""
 
@@ -152,15 +166,15 @@ class Setting:
     value: str
 
 
-Row = Standing | Attempt | BootRecord | Token | Booted | FirstBoot | Alert | Setting
+Row = Standing | Attempt | BootRecord | Token | Booted | FirstBoot | Alert | Timeline | Setting
 
 
 @dataclass(frozen=True, slots=True)
 class Forget:
     """Remove the row with this key.
 
-    (machine,) of Standing, Booted, FirstBoot; (hash,) of Token; (id,) of BootRecord and Alert; (machine, boot) of
-    Attempt; (name,) of Setting.
+    (machine,) of Standing, Booted, FirstBoot; (hash,) of Token; (id,) of BootRecord, Alert and Timeline;
+    (machine, boot) of Attempt; (name,) of Setting.
     """
 
     kind: type[Row]

@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator
 
 from pxed.inventory.fields import untyped
 from pxed.inventory.loader import load, loads
-from pxed.inventory.model import HttpSettings, MirrorSettings, Server, TftpSettings
+from pxed.inventory.model import HistorySettings, HttpSettings, MirrorSettings, Server, TftpSettings
 from pxed.inventory.schema import json_schema
 from pxed.inventory.yamltext import read
 
@@ -86,6 +86,7 @@ def test_the_default_inventory_writes_out_every_server_field_with_its_default() 
         (server, Server),
         (server.tftp, TftpSettings),
         (server.http, HttpSettings),
+        (server.history, HistorySettings),
         (server.mirror, MirrorSettings),
     ):
         absent = {"key", "api_token_file", "tls"}  # nothing is their default

@@ -46,6 +46,14 @@ STEPS: tuple[tuple[str, ...], ...] = (
         "CREATE TABLE settings (name TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL)",
     ),
     ("ALTER TABLE first_boots ADD COLUMN macs TEXT NOT NULL DEFAULT ''",),
+    (
+        "CREATE TABLE timelines (id TEXT NOT NULL PRIMARY KEY, machine TEXT NOT NULL, mac TEXT NOT NULL,"
+        " began DOUBLE PRECISION NOT NULL, ended DOUBLE PRECISION NOT NULL, outcome TEXT NOT NULL,"
+        " fault TEXT NOT NULL, body TEXT NOT NULL)",
+        "CREATE INDEX timelines_by_time ON timelines (began)",
+        "CREATE INDEX timelines_by_machine ON timelines (machine, began)",
+        "CREATE INDEX timelines_by_mac ON timelines (mac, began)",
+    ),
 )
 VERSION = len(STEPS)
 

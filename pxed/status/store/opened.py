@@ -5,20 +5,21 @@ from __future__ import annotations
 import contextlib
 import gc
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import TypeVar
 
 from sqlalchemy import Connection, delete
 from sqlalchemy.exc import SQLAlchemyError
 
-from pxed.status.records import Alert, Attempt, Booted, BootRecord, FirstBoot, Setting, Standing, Token, Write
+from pxed.status.records import Alert, Attempt, Booted, BootRecord, FirstBoot, Setting, Standing, Timeline, Token, Write
 from pxed.status.store.backend import Backend
 from pxed.status.store.contents import Contents, History
 from pxed.status.store.errors import StoreError, Trouble
-from pxed.status.store.retention import PER_MACHINE, Retention
+from pxed.status.store.retention import PER_MACHINE, Keep, Retention
 from pxed.status.store.rows import by_kind
 from pxed.status.store.statements import Statements, newest, newest_and_open, of_machine, rows
 from pxed.status.store.tables import TABLES
+from pxed.status.store.timelines import Ours, newest_timelines, one_timeline
 
 LOADED_PER_MACHINE = 20
 LOADED_IN_ALL = 4_000  # 3 MB in the daemon; those of installations under way besides
@@ -69,6 +70,18 @@ class Store:
                 found(connection, Attempt), found(connection, BootRecord), found(connection, Alert)
             )
         )
+
+    def keep(self, timelines: Keep) -> None:
+        """So much is kept of timelines from now on."""
+        self._retention = Retention(timelines=timelines)
+
+    def timelines(self, machine: str, macs: Collection[str], most: int, ours: Ours) -> list[Timeline]:
+        """One machine's newest boots, newest first (newest_timelines)."""
+        return self._again(lambda connection: newest_timelines(connection, machine, macs, most, ours))
+
+    def timeline(self, boot: str) -> Timeline | None:
+        """One boot."""
+        return self._again(lambda connection: one_timeline(connection, boot))
 
     def booted(self) -> dict[str, Booted]:
         """What each machine booted last of the mirror, by machine."""

@@ -8,7 +8,7 @@ from typing import Any, TypeVar, cast
 
 from sqlalchemy import Connection, Executable, bindparam, delete, func, select, tuple_
 
-from pxed.status.records import Alert, Attempt, Booted, BootRecord, Forget, Row, Standing, Write
+from pxed.status.records import Alert, Attempt, Booted, BootRecord, Forget, Row, Standing, Timeline, Write
 from pxed.status.store.rows import DECODE, ENCODE, Key, key_of
 from pxed.status.store.tables import NAMES, TABLES
 
@@ -17,6 +17,7 @@ TIMES: dict[type[Row], str] = {
     BootRecord: "began",
     Alert: "time",
     Booted: "time",
+    Timeline: "began",
 }  # history, and what it is sorted by
 _Kind = TypeVar("_Kind")
 

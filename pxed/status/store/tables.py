@@ -12,7 +12,7 @@ from typing import cast
 from sqlalchemy import BigInteger, Boolean, Column, Double, MetaData, Table, Text
 from sqlalchemy.types import TypeEngine
 
-from pxed.status.records import Alert, Attempt, Booted, BootRecord, FirstBoot, Row, Setting, Standing, Token
+from pxed.status.records import Alert, Attempt, Booted, BootRecord, FirstBoot, Row, Setting, Standing, Timeline, Token
 
 METADATA = MetaData()
 NAMES: MappingProxyType[type[Row], tuple[str, tuple[str, ...]]] = MappingProxyType(
@@ -24,6 +24,7 @@ NAMES: MappingProxyType[type[Row], tuple[str, tuple[str, ...]]] = MappingProxyTy
         Booted: ("booted", ("machine",)),
         FirstBoot: ("first_boots", ("machine",)),
         Alert: ("alerts", ("id",)),
+        Timeline: ("timelines", ("id",)),
         Setting: ("settings", ("name",)),
     }
 )

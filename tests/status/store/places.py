@@ -16,6 +16,7 @@ from pxed.status.records import (
     Spent,
     Standing,
     State,
+    Timeline,
     Token,
 )
 from pxed.status.store import Store, open_store
@@ -33,6 +34,7 @@ ONE_OF_EACH = (
     Booted("node1", "stable", "4593.2.5", "ab" * 64, "cd" * 64, 11.0),
     FirstBoot("node1", "LABEL=ROOT", 12.0, ("52:54:00:00:00:01",)),
     Alert("0000000000001-aa", 13.0, "node1", "52:54:00:00:00:01", "10.0.0.9", "replay", "asked twice"),
+    Timeline("0000abcd", "node1", "52:54:00:00:00:01", 14.5, 15.25, "stuck", "no-dhcp-server", '{"id": "0000abcd"}'),
     Setting("token-key", "secret"),
 )  # fmt: skip
 

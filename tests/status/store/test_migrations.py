@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import inspect
 
-from pxed.status.records import FirstBoot, Row
+from pxed.status.records import FirstBoot, Row, Timeline
 from pxed.status.store import StoreError, Trouble
 from pxed.status.store.migrations import VERSION
 from pxed.status.store.tables import METADATA
@@ -63,7 +63,7 @@ def test_every_version_is_kept_as_it_was_released():
 def test_a_store_of_a_released_version_becomes_this_version_with_its_rows(place, request, released, tmp_path_factory):
     run(place, request, *released.read_text().split(";\n")[:-1])
     store = place.open()
-    assert rows_of(store) == {_as_of(released, row) for row in ONE_OF_EACH}
+    assert rows_of(store) == {row for row in (_as_of(released, row) for row in ONE_OF_EACH) if row is not None}
     migrated = schema(place)
     fresh = Place(*(place.state, tmp_path_factory.mktemp("fresh")))
     if place.state != "sqlite":
@@ -73,8 +73,10 @@ def test_a_store_of_a_released_version_becomes_this_version_with_its_rows(place,
     fresh.close()
 
 
-def _as_of(released: Path, row: Row) -> Row:
-    """The row without what that version did not have."""
+def _as_of(released: Path, row: Row) -> Row | None:
+    """The row without what that version did not have; None where it had no such rows."""
+    if released.stem in ("version1", "version2") and isinstance(row, Timeline):
+        return None
     if released.stem == "version1" and isinstance(row, FirstBoot):
         return replace(row, macs=())
     return row

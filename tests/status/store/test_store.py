@@ -22,11 +22,13 @@ from pxed.status.records import (
     Spent,
     Standing,
     State,
+    Timeline,
     Token,
 )
 from pxed.status.store import History, Store, StoreError, Trouble, opened
-from pxed.status.store.retention import Retention
+from pxed.status.store.retention import Keep, Retention
 from pxed.status.store.rows import key_of, text
+from pxed.status.store.statements import rows
 from tests.status.store.places import FUTURE, ONE_OF_EACH
 
 NODE = Standing("node1", ("52:54:00:00:00:01",), State.WANTED)
@@ -39,8 +41,8 @@ def rows_of(store: Store) -> set[Row]:
         assert all(getattr(row, key) == name for name, row in named.items())
     named = (contents.standings, contents.tokens, contents.first_boots, contents.settings)
     listed = (contents.attempts, contents.boots, contents.alerts)
-    kept = {*store.booted().values()} | {row for rows in named for row in rows.values()}
-    return kept | {row for rows in listed for row in rows}
+    kept = {*store.booted().values(), *store._again(lambda connection: rows(connection, Timeline))}
+    return kept | {row for found in named for row in found.values()} | {row for found in listed for row in found}
 
 
 def test_a_new_store_is_empty(place):
@@ -179,7 +181,7 @@ def test_what_belongs_to_an_installation_under_way_is_loaded_however_old_it_is(p
 
 def test_history_is_bounded_for_each_machine_and_in_all(place):
     store = place.open()
-    store._retention = Retention(per_machine=20, in_all=100, step=10)
+    store._retention = Retention(Keep(20, 100), step=10)
     alerts = [Alert(f"{i:04}", float(i), f"node{i % 10}", "m", "a", "held", "text") for i in range(400)]
     for start in range(0, 400, 4):
         store.write(alerts[start : start + 4])
@@ -192,6 +194,66 @@ def test_history_is_bounded_for_each_machine_and_in_all(place):
     kept = {row for row in rows_of(store) if isinstance(row, Attempt)}
     assert len(store.history("busy").attempts) <= 20 + 16
     assert set(one[-20:]) <= kept
+
+
+def boot(number: int, machine: str = "node1", mac: str = "m1", began: float = 0.0) -> Timeline:
+    began = began or float(number)
+    return Timeline(f"{machine}-{mac}-{number:03}", machine, mac, began, began + 1, "running", "", f"{{{number}}}")
+
+
+def test_timelines_are_found_by_name_and_by_mac_newest_first(place):
+    own, renamed, strange = boot(1), boot(2, "was-node1"), boot(3, "node2", "m2")
+    another = boot(4, "node1", "m9")  # had this name; its MAC is another machine's by now
+    same_name = boot(5, "node1", "m3")  # a NIC that nobody has any more
+    store = place.open()
+    store.write([own, renamed, strange, another, same_name])
+    found = store.timelines("node1", {"m1"}, 10, lambda mac: mac != "m9")
+    assert found == [same_name, renamed, own]
+    assert store.timelines("node1", {"m1"}, 2, lambda mac: mac != "m9") == [same_name, renamed]
+    assert store.timelines("nobody", set(), 10, lambda mac: True) == []
+    assert (store.timeline(strange.id), store.timeline("strange")) == (strange, None)
+
+
+def test_timelines_are_not_read_at_the_start(place):
+    store = place.open()
+    store.write([boot(1)])
+    assert store.load() == replace(store.load(), boots=[], alerts=[], attempts=[])
+
+
+def test_timelines_are_kept_by_their_number_of_each_machine_and_in_all(place):
+    store = place.open()
+    store._retention = Retention(timelines=Keep(20, 100), step=10)
+    every = [boot(number, f"node{number % 10}", f"m{number % 10}") for number in range(400)]
+    for start in range(0, 400, 4):
+        store.write(every[start : start + 4])
+    kept = rows_of(store)
+    assert set(every[-100:]) <= kept
+    assert len(kept) <= 100 + 10
+    busy = [boot(number, "busy", "mb", 1000.0 + number) for number in range(80)]
+    for one in busy:
+        store.write([one])
+    assert store.timelines("busy", (), 100, lambda mac: True)[:20] == busy[:-21:-1]
+    assert len(store.timelines("busy", (), 100, lambda mac: True)) <= 20 + 16
+
+
+def test_timelines_are_kept_for_some_time_whatever_their_number(place):
+    day, now = 86400.0, 100 * 86400.0
+    store = place.open()
+    store._retention = Retention(timelines=Keep(50, 1000, 90 * day), step=10, clock=lambda: now)
+    old = [boot(number, f"node{number}", began=now - 90 * day - 5 + number) for number in range(8)]
+    store.write(old)
+    assert rows_of(store) == set(old[5:])  # the first write of a daemon looks
+    now += 3600.0  # so that the next hour's first does
+    store.write([boot(1, "other", began=now)])
+    assert rows_of(store) == {boot(1, "other", began=now)}
+
+
+def test_the_age_of_other_history_does_not_matter(place):
+    store = place.open()
+    store._retention = Retention(timelines=Keep(50, 1000, 1.0), clock=lambda: FUTURE)
+    store.write([row for row in ONE_OF_EACH if not isinstance(row, Timeline)])
+    store.write([boot(1)])
+    assert rows_of(store) == {row for row in ONE_OF_EACH if not isinstance(row, Timeline)}
 
 
 NAMES = st.sampled_from(["n1", "n2", "n3", "52:54:00:00:00:01"])
@@ -213,6 +275,7 @@ ROWS = st.one_of(
     st.builds(Attempt, NAMES, NAMES, st.integers(0, 9), TIMES, TIMES, TEXTS, TEXTS, TEXTS),
     st.builds(BootRecord, NAMES, NAMES, TEXTS, TEXTS, TIMES, TEXTS, TEXTS),
     st.builds(Alert, NAMES, TIMES, NAMES, TEXTS, TEXTS, TEXTS, TEXTS),
+    st.builds(Timeline, NAMES, NAMES, NAMES, TIMES, TIMES, TEXTS, TEXTS, TEXTS),
 )  # fmt: skip
 WRITES = st.one_of(ROWS, ROWS.map(lambda row: Forget(*key_of(row))))
 
