@@ -39,6 +39,7 @@ _PAGE = """<!DOCTYPE html>
 <li><a href="/api/v1/events">/api/v1/events</a>: events as they happen (server-sent events)</li>
 <li><a href="/boot.ipxe">/boot.ipxe</a>: at an iPXE prompt: <code>chain {url}/boot.ipxe</code></li>
 <li>/loaders/FILE, /images/NAME/FILE: boot loaders, kernels, initrds</li>
+<li><a href="/metrics">/metrics</a>: for Prometheus</li>
 <li>/ignition/MACHINE: Ignition configs</li>
 <li>POST /report/MACHINE: a machine reports its stage</li>
 </ul></body></html>

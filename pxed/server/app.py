@@ -26,10 +26,12 @@ from pxed.server.callers import name_by_mac
 from pxed.server.certificate import Renewal
 from pxed.server.checking import Checking
 from pxed.server.clients import Clients
+from pxed.server.counters import Counters
 from pxed.server.dhcp import DhcpServer
 from pxed.server.http import HttpServer
 from pxed.server.interfaces import Interfaces
 from pxed.server.live import Live, Snapshot
+from pxed.server.metrics import MetricsPage, Sources
 from pxed.server.mirroring import Mirroring
 from pxed.server.releases import Releases
 from pxed.server.reload import Reloader
@@ -89,6 +91,8 @@ class Daemon:
         self._stopping = asyncio.Event()
         self._reloader = Reloader(path, self.live, bus.emit, manager)
         self._dhcp = DhcpServer(self.live, self.interfaces, bus, self.clients, self._services.seen)
+        self._counters = Counters()
+        bus.observers.append(self._counters.observe)
         library = Library(server.data_dir)
         loop = asyncio.get_running_loop()
         self._tftp = TftpServer(
@@ -114,6 +118,10 @@ class Daemon:
             subscribe=bus.subscribe,
             pages=MachinePages(
                 bus.journal, self._services.machines, self._services.operators, Auth(credential), bus.emit
+            ),
+            counters=self._counters,
+            metrics=MetricsPage(
+                self._counters, Sources(self.live, self._services.machines, self._store, self._store.commits)
             ),
         )
 

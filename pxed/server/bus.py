@@ -182,7 +182,7 @@ class Bus:
 
 def _lost(count: int) -> Event:
     text = f"{count} log lines were lost: events came faster than they could be written"
-    return Event(Kind.DROPPED, time.time(), text=text, level=Level.WARNING)
+    return Event(Kind.DROPPED, time.time(), text=text, level=Level.WARNING, data={"lost": count})
 
 
 def as_text(event: Event) -> str:

@@ -112,7 +112,7 @@ class DhcpServer:
             outcome = respond(ready.inventory, data, port, source, endpoint, ready.detours)
         except DecodeError as error:
             self.undecodable += 1
-            self._bus.defer(undecodable_event, time.time(), source, endpoint.interface, str(error))
+            self._bus.defer(undecodable_event, time.time(), source, endpoint.interface, port, str(error))
             return
         if outcome.reply is not None:
             outgoing.append((outcome.reply, outcome.destination, datagram, endpoint))

@@ -151,8 +151,8 @@ def unsent_event(
     return Event(Kind.REFUSED, when, name_of(mac), mac, text, Level.WARNING, data)
 
 
-def undecodable_event(when: float, source: tuple[str, int], interface: str, error: str) -> Event:
+def undecodable_event(when: float, source: tuple[str, int], interface: str, port: int, error: str) -> Event:
     """A datagram that is no DHCP message."""
     text = f"a datagram from {source[0]}:{source[1]} was dropped: {error}"
-    data = {"address": source[0], "interface": interface, "reason": error}
+    data: dict[str, Value] = {"address": source[0], "interface": interface, "port": port, "reason": error}
     return Event(Kind.UNDECODABLE, when, text=text, level=Level.DEBUG, data=data)

@@ -26,9 +26,11 @@ from pxed.server.bootpages import BootPages
 from pxed.server.callers import Caller, ClientMap, caller_of, named
 from pxed.server.certificate import Tls
 from pxed.server.configpages import ConfigPages
+from pxed.server.counters import Counters
 from pxed.server.downloads import Downloads
 from pxed.server.happenings import refused
-from pxed.server.live import Live
+from pxed.server.live import Live, Snapshot
+from pxed.server.metrics import MetricsPage
 from pxed.server.redact import redacted
 from pxed.server.releases import Releases
 from pxed.server.replies import Asked, HttpRefusalError, text_reply
@@ -69,10 +71,13 @@ class HttpServer:
         journal: Journal,
         subscribe: Subscribe,
         pages: MachinePages,
+        counters: Counters,
+        metrics: MetricsPage,
     ) -> None:
         self._live = live
         self._emit = emit
         self._clients = clients
+        self._counters = counters
         machines = services.machines
         downloads = Downloads(library, releases, emit, services.progress.loaded)
         boots = BootPages(emit, clients, services.first_boots, releases, services.visits)
@@ -91,6 +96,7 @@ class HttpServer:
             Route.HEALTH: self._api.health,
             Route.INDEX: self._api.index,
             Route.EVENTS: self._api.events,
+            Route.METRICS: metrics.metrics,
             **machine_handlers(pages),
         }
         self._server: _Server | None = None
@@ -157,7 +163,19 @@ class HttpServer:
         found = route(request.method, request.raw_path)
         if isinstance(found, Refusal):
             headers = {"Allow": ", ".join(found.allow)} if found.allow else {}
-            return self._refuse(request, caller, HttpRefusalError(found.status, found.sentence, headers), None)
+            refusal = HttpRefusalError(found.status, found.sentence, headers)
+            return self._count("none", self._refuse(request, caller, refusal, None))
+        return self._count(found.route, await self._go(request, caller, found, snapshot))
+
+    def _count(self, route: str, response: web.StreamResponse) -> web.StreamResponse:
+        body = response.body if isinstance(response, web.Response) else None
+        self._counters.responded(str(route), response.status, len(body) if isinstance(body, bytes) else 0)
+        return response
+
+    async def _go(
+        self, request: web.BaseRequest, caller: Caller, found: Found, snapshot: Snapshot
+    ) -> web.StreamResponse:
+        """What the page says, or the refusal that it raises."""
         try:
             return await self._handlers[found.route](Asked(request, found, caller, snapshot))
         except HttpRefusalError as refusal:
@@ -184,7 +202,7 @@ class HttpServer:
     def _refuse_malformed(self, request: web.BaseRequest, status: int, reason: str) -> web.StreamResponse:
         """What aiohttp's parser does not accept as a request."""
         text = f"not an HTTP request: {redacted(reason)[:200]!r}"
-        figures: dict[str, Value] = {"address": request.remote or "", "status": status}
+        figures: dict[str, Value] = {"address": request.remote or "", "status": status, "port": "http"}
         self._emit(Event(Kind.UNDECODABLE, time.time(), text=text, level=Level.DEBUG, data=figures))
         return text_reply("This is not an HTTP request that pxed can read.\n", status, {"Connection": "close"})
 

@@ -40,6 +40,7 @@ class Route(StrEnum):
     RESET = "reset"
     NEXT = "next"
     INDEX = "index"
+    METRICS = "metrics"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,7 @@ _TABLE: tuple[tuple[tuple[str, ...], Route, tuple[str, ...]], ...] = (
     (("oem", "*"), Route.ARCHIVE, READ),
     (("report", "*"), Route.REPORT, POST),
     (("healthz",), Route.HEALTH, READ),
+    (("metrics",), Route.METRICS, READ),
     (("api", "v1", "machines"), Route.MACHINES, READ),
     (("api", "v1", "machines", "*"), Route.MACHINE, READ),
     (("api", "v1", "machines", "*", "install"), Route.INSTALL, POST),

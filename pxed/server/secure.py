@@ -113,7 +113,7 @@ def broken(address: str, error: BaseException) -> Event:
         text, level = f"{address} broke off HTTPS: {distrust}", Level.INFO
     else:
         text, level = f"no HTTPS with {address}: {_NO_TLS.get(reason) or _why(error, reason)}", Level.DEBUG
-    figures = {"address": address, "reason": str(reason)[:80]}
+    figures = {"address": address, "reason": str(reason)[:80], "port": "https"}
     return Event(Kind.UNDECODABLE, time.time(), text=text, level=level, data=figures)
 
 

@@ -18,6 +18,7 @@ from typing import TypeVar
 
 from pxed.events import Emit, Event, Kind, Level
 from pxed.server.backlog import Backlog, Item
+from pxed.server.histogram import Histogram
 from pxed.server.keeping import Fault
 from pxed.status.records import FirstBoot, Forget, Row, Setting, Standing, Timeline, Token, Write
 from pxed.status.store.contents import Contents, History
@@ -32,6 +33,7 @@ COMMIT_SECONDS = 5.0  # a machine is told to ask again rather than kept waiting
 RETRY_SECONDS = 2.0  # between two tries of a store that fails
 LAST_FAULT = "last-fault"  # the setting that has its time
 BATCH = 2_000  # items of one transaction
+COMMIT_BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)  # seconds, as it is measured
 _Result = TypeVar("_Result")
 
 
@@ -46,6 +48,7 @@ class StateStore:
         self._backlog = Backlog()
         self._accepted = Accepted(contents)
         self.fault: Fault | None = None
+        self.commits = Histogram(COMMIT_BOUNDS)
         self._closed = False
         self._writing: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -167,12 +170,15 @@ class StateStore:
             ) from None
 
     async def _in_thread(self, writes: Sequence[Write]) -> None:
+        began = time.monotonic()
         try:
             await asyncio.get_running_loop().run_in_executor(self._thread, self._store.write, writes)
         except StoreError:
             raise
         except Exception as error:  # whatever a driver raises: the machine is told to ask again
             raise StoreError(f"the state store failed: {error!r}") from error
+        finally:
+            self.commits.observe(time.monotonic() - began)
 
     def _written(self, items: Sequence[Item]) -> None:
         if self.fault:

@@ -53,7 +53,9 @@ class Reporter:
         self._report(Kind.IGNORED, Level.WARNING, client, text, {"file": name, "reason": reason})
 
     def undecodable(self, client: TftpClient, reason: str) -> None:
-        self._report(Kind.UNDECODABLE, Level.DEBUG, client, f"a TFTP datagram: {reason}", {"reason": reason})
+        self._report(
+            Kind.UNDECODABLE, Level.DEBUG, client, f"a TFTP datagram: {reason}", {"reason": reason, "port": "tftp"}
+        )
 
     def _report(self, kind: Kind, level: Level, client: TftpClient, text: str, data: dict[str, Value]) -> None:
         machine, mac = self._who(client.address)

@@ -21,11 +21,16 @@ from pxed.server.api_machines import MachinePages
 from pxed.server.auth import Auth
 from pxed.server.certificate import Tls
 from pxed.server.clients import Clients
+from pxed.server.counters import Counters
+from pxed.server.histogram import Histogram
 from pxed.server.http import HttpServer
 from pxed.server.live import Live, Snapshot
+from pxed.server.metrics import MetricsPage, Sources
 from pxed.server.orders import Machines, Orders
 from pxed.server.releases import Arriving, Releases
 from pxed.server.services import Services, make_services
+from pxed.server.state import COMMIT_BOUNDS
+from pxed.status.boots import Boot
 from pxed.status.journal import Journal
 from tests.server.keeper import Keeper
 
@@ -66,12 +71,14 @@ class Bus:
     def __init__(self, journal: Journal) -> None:
         self.events: list[Event] = []
         self.journal = journal
+        self.counters = Counters()
         self._queues: set[asyncio.Queue[Event | None]] = set()
         self._changed = asyncio.Event()
 
     def emit(self, event: Event) -> None:
         self.events.append(event)
         self.journal.add(event)
+        self.counters.observe([event])
         self._changed.set()
         for queue in self._queues:
             queue.put_nowait(event)
@@ -107,6 +114,19 @@ class Bus:
 
 
 @dataclass
+class Known:
+    """The boots that are known."""
+
+    boots: dict[str, Boot] = field(default_factory=dict)
+
+    def names(self) -> list[str]:
+        return list(self.boots)
+
+    def current(self, name: str) -> Boot | None:
+        return self.boots.get(name)
+
+
+@dataclass
 class Answer:
     """A response. Header names are in lower case."""
 
@@ -134,6 +154,7 @@ class Site:
     keeper: Keeper
     streams: list[asyncio.StreamWriter] = field(default_factory=list)
     secure_port: int = 0  # of HTTPS
+    boots: Known = field(default_factory=Known)
 
     @property
     def url(self) -> str:
@@ -221,6 +242,7 @@ async def serving(
     keeper = keeper or Keeper()
     services = await make_services(live, keeper, keeper.contents, clients, bus.emit)
     releases = Releases(live, home / "data", bus.emit, keeper, arriving)
+    known = Known()
     server = HttpServer(
         live,
         library,
@@ -233,10 +255,13 @@ async def serving(
         pages=MachinePages(
             journal, machines or services.machines, machines or services.operators, auth or Auth(), bus.emit
         ),
+        counters=bus.counters,
+        metrics=MetricsPage(bus.counters, Sources(live, services.machines, keeper, Histogram(COMMIT_BOUNDS), known)),
     )
     secure = [socket.create_server(("127.0.0.1", 0), backlog=128)] if tls is not None else []
     await server.start([listener], secure, Tls(tls) if tls is not None else None)
     site = Site(server, live, bus, clients, port, home, releases, services, keeper)
+    site.boots = known
     site.secure_port = secure[0].getsockname()[1] if secure else 0
     try:
         yield site
