@@ -1,4 +1,4 @@
-"""Read the UDP datagrams of a packet capture: pcap and pcapng, plain or gzipped.
+"""Read the UDP datagrams and TCP segments of a packet capture: pcap and pcapng, plain or gzipped.
 
 Link layers: Ethernet (with VLAN tags), Linux cooked v1 and v2, raw IP. IPv4 only (RFC 791), whose fragments are put
 together again; everything else is counted under a reason. scapy reads the file formats, the few headers are unpacked
@@ -23,6 +23,7 @@ _RAW_IP_OLD = 12  # DLT_RAW as some BSDs write it
 IPV4 = 0x0800
 VLAN_TAGS = (0x8100, 0x88A8, 0x9100)
 UDP = 17
+TCP = 6
 MAX_PARTIAL = 256  # IP datagrams whose fragments are kept; a capture may hold any number of first fragments
 NANOSECOND = 1_000_000_000
 MICROSECOND = 1_000_000
@@ -39,6 +40,32 @@ class Datagram:
     dport: int
     mac: str
     payload: bytes
+    lost: int = 0  # bytes at its end that the capture did not keep
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One TCP segment (RFC 9293 3.1). `mac` as in Datagram."""
+
+    time: float
+    src: str
+    sport: int
+    dst: str
+    dport: int
+    mac: str
+    flags: int
+    sequence: int
+    acknowledged: int
+    payload: bytes
+    lost: int = 0
+
+    @property
+    def size(self) -> int:
+        """Bytes of payload on the wire."""
+        return len(self.payload) + self.lost
+
+
+Packet = Datagram | Segment
 
 
 def read(path: Path | str, skipped: MutableMapping[str, int] | None = None) -> Iterator[Datagram]:
@@ -46,16 +73,43 @@ def read(path: Path | str, skipped: MutableMapping[str, int] | None = None) -> I
 
     Raises PxedError, once everything whole has been given, for a file that is damaged, cut short or no capture.
     """
-    counts: MutableMapping[str, int] = {} if skipped is None else skipped
-    fragments = _Fragments()
-    for time, linktype, frame in _frames(Path(path)):
+    for packet in _packets(Path(path), {} if skipped is None else skipped, _only_whole_datagrams):
+        if isinstance(packet, Datagram):
+            yield packet
+
+
+def packets(path: Path | str, skipped: MutableMapping[str, int] | None = None) -> Iterator[Packet]:
+    """As `read`, with the TCP segments, and with packets that the capture kept in part (`lost`)."""
+    return _packets(Path(path), {} if skipped is None else skipped, lambda packet: packet)
+
+
+def packet_of(time: float, linktype: int, frame: bytes, fragments: Fragments | None = None) -> Packet | None:
+    """The packet in one frame; None for what is none, or is not whole yet."""
+    try:
+        return _dissect(time, linktype, frame, fragments or Fragments())
+    except _Skip:
+        return None
+
+
+def _only_whole_datagrams(packet: Packet) -> Packet:
+    if isinstance(packet, Segment):
+        raise _Skip("packets that are not UDP")
+    if packet.lost:
+        raise _Skip("packets that the capture kept only in part")
+    return packet
+
+
+def _packets(path: Path, counts: MutableMapping[str, int], wanted: Callable[[Packet], Packet]) -> Iterator[Packet]:
+    fragments = Fragments()
+    for time, linktype, frame in _frames(path):
         try:
-            datagram = _dissect(time, linktype, frame, fragments)
+            packet = _dissect(time, linktype, frame, fragments)
+            packet = packet and wanted(packet)
         except _Skip as reason:
             counts[str(reason)] = counts.get(str(reason), 0) + 1
         else:
-            if datagram is not None:
-                yield datagram
+            if packet is not None:
+                yield packet
     if fragments.lost:
         counts["fragments without the rest of their datagram"] = fragments.lost
 
@@ -170,13 +224,13 @@ def _time(reader: Any, about: Any) -> float:
 # The headers
 
 
-def _dissect(time: float, linktype: int, frame: bytes, fragments: _Fragments) -> Datagram | None:
+def _dissect(time: float, linktype: int, frame: bytes, fragments: Fragments) -> Packet | None:
     try:
         mac, packet = _link(linktype, frame)
         header, body = _ip(packet, fragments)
         if header is None:
             return None
-        return _udp(time, mac, header, body)
+        return (_udp if header.protocol == UDP else _tcp)(time, mac, header, body)
     except (struct.error, IndexError):
         raise _Skip("packets that end inside a header") from None
 
@@ -209,40 +263,53 @@ def _link(linktype: int, frame: bytes) -> tuple[str, bytes]:
 class _Header:
     src: str
     dst: str
+    protocol: int
+    lost: int
 
 
-def _ip(packet: bytes, fragments: _Fragments) -> tuple[_Header | None, bytes]:
+def _ip(packet: bytes, fragments: Fragments) -> tuple[_Header | None, bytes]:
     """RFC 791 3.1. The header is None while fragments are still missing."""
     version_ihl, _, total, ident, where, _, protocol, _, src, dst = struct.unpack_from("!BBHHHBBH4s4s", packet)
     start = (version_ihl & 15) * 4
     if version_ihl >> 4 != 4 or start < 20 or total < start:
         raise _Skip("packets with a wrong IPv4 header")
-    if protocol != UDP:
+    if protocol not in (UDP, TCP):
         raise _Skip("packets that are not UDP")
-    if len(packet) < total:
-        raise _Skip("packets that the capture kept only in part")
-    body = packet[start:total]
+    body, lost = packet[start:total], max(total - len(packet), 0)
     offset, more = (where & 0x1FFF) * 8, bool(where & 0x2000)
     if offset or more:
+        if lost:
+            raise _Skip("packets that the capture kept only in part")
         whole = fragments.add((src, dst, ident), offset, more, body)
         if whole is None:
             return None, b""
         body = whole
-    return _Header(".".join(map(str, src)), ".".join(map(str, dst))), body
+    return _Header(".".join(map(str, src)), ".".join(map(str, dst)), protocol, lost), body
 
 
 def _udp(time: float, mac: str, header: _Header, body: bytes) -> Datagram:
     sport, dport, length = struct.unpack_from("!HHH", body)
-    if not 8 <= length <= len(body):
+    if not 8 <= length <= len(body) + header.lost:
         raise _Skip("packets with a wrong UDP length")
-    return Datagram(time, header.src, sport, header.dst, dport, mac, bytes(body[8:length]))
+    payload = bytes(body[8:length])
+    return Datagram(time, header.src, sport, header.dst, dport, mac, payload, length - 8 - len(payload))
+
+
+def _tcp(time: float, mac: str, header: _Header, body: bytes) -> Segment:
+    sport, dport, sequence, acknowledged, offset, flags = struct.unpack_from("!HHIIBB", body)
+    start = (offset >> 4) * 4
+    if start < 20 or start > len(body) + header.lost:
+        raise _Skip("packets with a wrong TCP header")
+    return Segment(
+        time, header.src, sport, header.dst, dport, mac, flags, sequence, acknowledged, bytes(body[start:]), header.lost
+    )
 
 
 _Key = tuple[bytes, bytes, int]
 
 
 @dataclass(slots=True)
-class _Fragments:
+class Fragments:
     """Puts IP datagrams together (RFC 791 3.2). Keeps the newest MAX_PARTIAL; `lost`: pieces that never fitted."""
 
     parts: dict[_Key, dict[int, bytes]] = field(default_factory=dict)

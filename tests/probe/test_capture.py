@@ -15,7 +15,7 @@ from scapy.layers.dhcp import BOOTP
 from scapy.utils import PcapReader
 
 from pxed.errors import PxedError
-from pxed.probe.capture import ETHERNET, LINUX_SLL, LINUX_SLL2, RAW_IP, RAW_IPV4, Datagram, read
+from pxed.probe.capture import ETHERNET, LINUX_SLL, LINUX_SLL2, RAW_IP, RAW_IPV4, Datagram, Segment, packets, read
 
 CAPTURES = sorted((Path(__file__).parent.parent / "data" / "captures").glob("*.pcap"))
 MAC = bytes.fromhex("525400770001")
@@ -159,7 +159,7 @@ def test_first_fragments_without_end_are_bounded(tmp_path: Path) -> None:
 
 SKIPPED = {
     "packets that are not IPv4": ethernet(bytes(40), ethertype=0x86DD),
-    "packets that are not UDP": ethernet(ip(bytes(20), protocol=6)),
+    "packets that are not UDP": ethernet(ip(bytes(20), protocol=1)),
     "packets with a wrong IPv4 header": ethernet(b"\x55" + ip(udp(b"x"))[1:]),
     "packets that the capture kept only in part": ethernet(ip(udp(b"hello"))[:-2]),
     "packets with a wrong UDP length": ethernet(ip(struct.pack("!HHHH", 67, 68, 90, 0) + b"hello")),
@@ -238,3 +238,32 @@ def test_damaged_captures_raise_nothing_else(tmp_path: Path) -> None:
 def test_importing_the_module_does_not_import_scapy() -> None:
     code = "import sys, pxed.probe.capture; sys.exit('scapy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+SEGMENT = struct.pack("!HHIIBBHHH", 40000, 8080, 7, 9, 0x50, 0x18, 100, 0, 0) + b"GET / HTTP/1.1\r\n"
+
+
+def test_segments_are_given_beside_datagrams_and_counted_by_a_reader_of_datagrams(tmp_path: Path) -> None:
+    path = write(tmp_path, pcap(ethernet(ip(SEGMENT, protocol=6)), ethernet(ip(udp(b"hello")))))
+    segment, datagram = packets(path)
+    assert segment == Segment(
+        9.000005, "10.77.0.2", 40000, "255.255.255.255", 8080, "52:54:00:77:00:01", 0x18, 7, 9, b"GET / HTTP/1.1\r\n"
+    )
+    assert datagram == EXPECTED
+    skipped: Counter[str] = Counter()
+    assert list(read(path, skipped)) == [EXPECTED]
+    assert skipped == {"packets that are not UDP": 1}
+
+
+def test_what_the_capture_kept_in_part_tells_how_much_is_missing(tmp_path: Path) -> None:
+    path = write(tmp_path, pcap(ethernet(ip(udp(b"hello")))[:-2], ethernet(ip(SEGMENT, protocol=6))[:-6]))
+    datagram, segment = packets(path)
+    assert (datagram.payload, datagram.lost) == (b"hel", 2)
+    assert isinstance(segment, Segment)
+    assert (segment.payload, segment.size) == (b"GET / HTTP", 16)
+
+
+def test_a_wrong_tcp_header_is_counted(tmp_path: Path) -> None:
+    skipped: Counter[str] = Counter()
+    assert not list(packets(write(tmp_path, pcap(ethernet(ip(bytes(20), protocol=6)))), skipped))
+    assert skipped == {"packets with a wrong TCP header": 1}

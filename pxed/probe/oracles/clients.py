@@ -10,7 +10,7 @@ from pxed.probe.oracles.wire import COOKIE, Datagram
 MAC = bytes.fromhex("525400000001")
 UUID = bytes.fromhex("00112233445566778899aabbccddeeff")
 LEASE = "10.0.0.77"
-DISCOVER, REQUEST, INFORM = 1, 3, 8
+DISCOVER, REQUEST, RELEASE, INFORM = 1, 3, 7, 8
 EFI_LIST = bytes([1, 2, 3, 4, 5, 6, 12, 13, 15, 17, 18, 22, 23, 28, 40, 41, 42, 43, 50, 51, 54, 58, 59, 60, 66, 67, 97])
 EFI_LIST += bytes(range(128, 136))
 # iPXE's option 175, the features of Debian's build: bus id, http, bzImage, efi and others (captures, snponly.efi).
@@ -21,10 +21,12 @@ Option = tuple[int, bytes]
 
 
 def option(tag: int, value: bytes) -> bytes:
+    """One option."""
     return bytes([tag, len(value)]) + value
 
 
 def address(dotted: str) -> bytes:
+    """The four bytes of an IPv4 address."""
     return bytes(int(part) for part in dotted.split("."))
 
 
@@ -66,21 +68,52 @@ class Client:
     mac: bytes = MAC
 
     def without(self, tag: int) -> Client:
+        """The same without an option."""
         return replace(self, options=tuple(o for o in self.options if o[0] != tag), name=f"{self.name} without {tag}")
 
     def changed(self, tag: int, value: bytes, name: str) -> Client:
+        """The same with another value of an option; `name` says which."""
         options = tuple((code, value if code == tag else old) for code, old in self.options)
         if tag not in dict(self.options):
             options = (*self.options, (tag, value))
         return replace(self, options=options, name=f"{self.name}, {name}")
 
-    def discover(self, *, xid: int = 0x1234ABCD, giaddr: str = "0.0.0.0") -> Datagram:
-        flags = 0x8000 if self.broadcast else 0
-        payload = message(((53, bytes([DISCOVER])), *self.options), xid=xid, flags=flags, giaddr=giaddr, mac=self.mac)
+    def of(self, mac: str, uuid: str = "") -> Client:
+        """The same firmware in the machine with this MAC and UUID (option 97, 32 hexadecimal digits; "" none)."""
+        raw = bytes.fromhex(mac.replace(":", ""))
+        client = replace(self, mac=raw)
+        if 61 in dict(self.options):
+            client = client.changed(61, b"\1" + raw, "its own client identifier")
+        identifier = bytes.fromhex(uuid.replace("-", ""))
+        client = client.changed(97, b"\0" + identifier, "its own UUID") if uuid else client.without(97)
+        return replace(client, name=self.name)
+
+    def discover(self, *, xid: int = 0x1234ABCD, giaddr: str = "0.0.0.0", secs: int = 0) -> Datagram:
+        """The broadcast with which it begins."""
+        options = ((53, bytes([DISCOVER])), *self.options)
+        payload = message(options, xid=xid, flags=self._flags, giaddr=giaddr, mac=self.mac, secs=secs)
         return Datagram("0.0.0.0", 68, "255.255.255.255", 67, payload)
 
+    def request(self, offered: str, server: str, *, xid: int = 0x1234ABCD) -> Datagram:
+        """RFC 2131 4.3.2, SELECTING: the address that was offered, of the server that offered it."""
+        options = ((53, bytes([REQUEST])), *self.options, (50, address(offered)), (54, address(server)))
+        payload = message(options, xid=xid, flags=self._flags, mac=self.mac)
+        return Datagram("0.0.0.0", 68, "255.255.255.255", 67, payload)
+
+    def release(self, leased: str, server: str, *, xid: int = 0x1234ABCE) -> Datagram:
+        """RFC 2131 4.4.6: the lease is given back."""
+        identity = tuple(option for option in self.options if option[0] == 61)
+        options = ((53, bytes([RELEASE])), (54, address(server)), *identity)
+        return Datagram(leased, 68, server, 67, message(options, xid=xid, ciaddr=leased, mac=self.mac))
+
     def ask(
-        self, server: str, *, item: int | None = None, names_server: bool = False, xid: int = 0x5A5A0001
+        self,
+        server: str,
+        *,
+        item: int | None = None,
+        names_server: bool = False,
+        xid: int = 0x5A5A0001,
+        leased: str = LEASE,
     ) -> Datagram:
         """The REQUEST to port 4011 with the leased address."""
         options: tuple[Option, ...] = ((53, bytes([REQUEST])), *self.options)
@@ -88,8 +121,12 @@ class Client:
             options = (*options, (43, b"\x47\x04" + struct.pack("!HH", item, 0) + b"\xff"))
         if names_server:
             options = (*options, (54, address(server)))
-        payload = message(options, xid=xid, ciaddr=LEASE, mac=self.mac)
-        return Datagram(LEASE, self.boot_port, server, 4011, payload)
+        payload = message(options, xid=xid, ciaddr=leased, mac=self.mac)
+        return Datagram(leased, self.boot_port, server, 4011, payload)
+
+    @property
+    def _flags(self) -> int:
+        return 0x8000 if self.broadcast else 0
 
 
 def _identity(arch: int | bytes, undi: bytes) -> tuple[Option, ...]:

@@ -25,6 +25,13 @@ def offer(reply: Datagram, request: Datagram) -> Verdict:
     return Accepted(Ask(pseudo_id(packet, reply)))
 
 
+def lease(reply: Datagram, request: Datagram) -> Verdict:
+    """What the DHCP server's own offer says of a boot file, when no ProxyDHCP offer is there."""
+    to = request.src if reply.dst == "255.255.255.255" else reply.dst
+    packet = _deliver(reply, Datagram(to, request.sport, request.dst, request.dport, request.payload))
+    return packet if isinstance(packet, Rejected) else _boot(packet)
+
+
 def ack(reply: Datagram, request: Datagram, offered: Datagram) -> Verdict:
     """dhcp_proxy_rx: from port 4011, OFFER or ACK, the same pseudo id as the offer's, and with a file or a menu."""
     packet = _deliver(reply, request)
