@@ -106,3 +106,22 @@ def name_of_ipxe(buildarch: str, platform: str) -> str | None:
         return "x86-bios"
     cpu = _IPXE_CPU.get(buildarch)
     return f"{cpu}-efi" if cpu and platform == "efi" else None
+
+
+# What a boot loader's file name says of the machine it is made for, in the order in which they are looked for.
+_LOADER_WORDS = (
+    ("loongarch64", "loongarch64-efi"), ("loong64", "loongarch64-efi"), ("riscv64", "riscv64-efi"),
+    ("riscv32", "riscv32-efi"), ("arm64", "arm64-efi"), ("aa64", "arm64-efi"), ("aarch64", "arm64-efi"),
+    ("arm32", "arm-efi"), ("i386", "i386-efi"), ("ia32", "i386-efi"),
+)  # fmt: skip
+_BIOS_SUFFIXES = (".kpxe", ".kkpxe", ".kkkpxe", ".pxe", ".lkrn", ".0")
+
+
+def loader_is_for(file: str) -> str:
+    """The name of the architecture that a loader's usual file name tells; "" when it tells nothing."""
+    name = file.partition("?")[0].rpartition("/")[2].lower()
+    if name.endswith(_BIOS_SUFFIXES):
+        return "x86-bios"
+    if not name.endswith(".efi"):
+        return ""
+    return next((arch for word, arch in _LOADER_WORDS if word in name), "x86_64-efi")

@@ -1,0 +1,193 @@
+"""The machines' boots: which one an event belongs to, when another begins, and what has changed since."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping, Sequence
+
+from pxed.events import Event
+from pxed.status.boots import ORDER, Boot, Outcome, Stage
+from pxed.status.faults import Finding
+from pxed.status.network import Network
+from pxed.status.patience import Patience
+from pxed.status.timeline import spans
+from pxed.status.trail import MOST_PAST, NO_INSTALL, Track, Trail
+from pxed.status.wordings import Severity
+
+MOST_MACHINES = 32_768  # MACs of unlisted ones can be invented: the one that was quiet for longest is forgotten
+MOST_ADDRESSES = 65_536
+LATE = Stage.LOADER
+
+
+class Book:
+    """All boots, by the machine's name in the inventory or its MAC."""
+
+    def __init__(self, patience: Patience, most: int = MOST_MACHINES) -> None:
+        self.patience = patience
+        self.network = Network()
+        self.version = 0
+        self.ended: list[Boot] = []  # boots that ended, until their owner takes them
+        self.urgent: dict[str, None] = {}  # machines to be looked at, at the next tick
+        self._tracks: OrderedDict[str, Track] = OrderedDict()  # the one that changed last is the last
+        self._names: OrderedDict[str, str] = OrderedDict()  # by IP address
+        self._most = most
+
+    def name(self, event: Event) -> str:
+        """Whose event it is: the machine's name, its MAC, or who has the address it tells; "" for nobody's."""
+        name = event.machine or event.mac
+        if name:
+            return name
+        return self._names.get(str(event.data.get("address", "")), "")
+
+    def track(self, name: str) -> Track | None:
+        """What is known of a machine."""
+        return self._tracks.get(name)
+
+    def trail(self, event: Event) -> Trail | None:
+        """The boot that an event belongs to, as far as one is known."""
+        track = self._tracks.get(self.name(event))
+        return track.trail if track is not None else None
+
+    def open_trail(self, event: Event, stage: Stage) -> Trail | None:
+        """The same, with a boot begun where none goes on; None for an event of nobody."""
+        name = self.name(event)
+        track = self._tracks.get(name)
+        trail = track.trail if track is not None else None
+        if trail is not None and trail.is_open:
+            return self.touched(trail, event)
+        return self.begin(name, event, stage) if name else None
+
+    def begin(self, name: str, event: Event, stage: Stage) -> Trail:
+        """Another boot of a machine; the one before is over."""
+        track = self._tracks.get(name)
+        if track is None:
+            track = self._tracks[name] = Track()
+        install = NO_INSTALL
+        if track.trail is not None:
+            install = track.trail.install
+            self.supersede(track, event.time)
+        identity = hashlib.sha256(f"{name} {event.time!r} {self.version}".encode()).hexdigest()[:12]
+        boot = Boot(identity, name, event.mac, event.time, event.time, stage, event.time)
+        trail = track.trail = Trail(boot, install=install)
+        while len(self._tracks) > self._most:
+            self._forget()
+        return self.touched(trail, event)
+
+    def touched(self, trail: Trail, event: Event) -> Trail:
+        """Something was heard of it."""
+        boot = trail.boot
+        boot.last = max(boot.last, event.time)
+        spans.add_mac(boot, event.mac)
+        interface = event.data.get("interface")
+        if interface and not boot.interface:
+            boot.interface = str(interface)
+        self.urgent[boot.machine] = None
+        self.mark(boot.machine)
+        return trail
+
+    def mark(self, name: str) -> None:
+        """Readers of this machine have something new to see."""
+        self.version += 1
+        self._tracks[name].changed = self.version
+        self._tracks.move_to_end(name)
+
+    def learn(self, address: str, name: str) -> None:
+        """Who has an address: files are asked for from it."""
+        if not address or not name:
+            return
+        self._names[address] = name
+        self._names.move_to_end(address)
+        if len(self._names) > MOST_ADDRESSES:
+            self._names.popitem(last=False)
+
+    def end(self, trail: Trail, when: float, outcome: Outcome) -> None:
+        """The boot has come to its end."""
+        boot = trail.boot
+        if boot.ended:
+            return
+        boot.ended, boot.outcome = when, outcome
+        spans.close(boot, when)
+        self.ended.append(boot)
+        self.urgent[boot.machine] = None
+        self.mark(boot.machine)
+
+    def supersede(self, track: Track, when: float) -> None:
+        """Another boot begins: the newest one is history."""
+        if track.trail is None:
+            return
+        boot = track.trail.boot
+        stuck = boot.finding is not None and boot.finding.severity is Severity.STUCK
+        self.end(track.trail, when, Outcome.STUCK if stuck else Outcome.SUPERSEDED)
+        boot.samples = boot.samples[-1:]
+        track.past.insert(0, boot)
+        del track.past[MOST_PAST:]
+        track.trail = None
+
+    def stood(self, track: Track, since: float) -> list[Boot]:
+        """The boots before the current one, back to `since`, up to one that came up; newest first."""
+        failed: list[Boot] = []
+        for boot in track.past:
+            if boot.began < since or boot.outcome in (Outcome.RUNNING, Outcome.INSTALLED, Outcome.LOCAL):
+                break
+            if ORDER[boot.stage] >= ORDER[LATE]:
+                failed.append(boot)
+        return failed
+
+    # for readers
+
+    def names(self) -> Iterable[str]:
+        """Machines of which a boot is known."""
+        return tuple(self._tracks)
+
+    def recent(self, name: str) -> Sequence[Boot]:
+        """The boots of a machine that are in memory, newest first."""
+        track = self._tracks.get(name)
+        if track is None:
+            return ()
+        return [*([track.trail.boot] if track.trail is not None else []), *track.past]
+
+    def changed(self, since: int) -> tuple[int, list[str] | None]:
+        """(the version now, the names that changed after version `since`); None for a version that is none."""
+        if since > self.version:
+            return self.version, None
+        names: list[str] = []
+        for name in reversed(self._tracks):
+            if self._tracks[name].changed <= since:
+                break
+            names.append(name)
+        return self.version, names
+
+    def move(self, moves: Mapping[str, str]) -> None:
+        """Machines that have another name now keep their boots."""
+        taken = [(new, self._tracks.pop(old, None)) for old, new in moves.items()]
+        for new, track in taken:
+            if track is None:
+                continue
+            for boot in (*([track.trail.boot] if track.trail else []), *track.past):
+                boot.machine = new
+            self._tracks[new] = track
+            self.urgent[new] = None
+            self.mark(new)
+        for address, name in self._names.items():
+            if name in moves:
+                self._names[address] = moves[name]
+
+    def finding(self, trail: Trail, found: Finding | None) -> bool:
+        """Keep what was found; whether that is news. The same fault keeps the time at which it was first seen."""
+        boot, before = trail.boot, trail.boot.finding
+        if found is None and before is None:
+            return False
+        boot.finding = found
+        news = (found.fault if found else None) is not (before.fault if before else None)
+        if news:
+            self.mark(boot.machine)
+        return news
+
+    def _forget(self) -> None:
+        name, track = self._tracks.popitem(last=False)
+        self.urgent.pop(name, None)
+        if track.trail is not None and not track.trail.boot.ended:
+            self._tracks[name] = track  # it is told as ended, then it goes
+            self.end(track.trail, track.trail.boot.last, Outcome.SUPERSEDED)
+            del self._tracks[name]

@@ -1,0 +1,150 @@
+"""The fold itself: an event goes to what it changes; a tick looks at what is due and says what was found."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from pxed.events import Event, Kind
+from pxed.status.boots import Boot, Outcome, Stage
+from pxed.status.diagnose import Surroundings, diagnose
+from pxed.status.faults import Finding
+from pxed.status.network import Network
+from pxed.status.patience import Patience
+from pxed.status.timeline import dhcp, files, system
+from pxed.status.timeline.book import MOST_MACHINES, Book
+from pxed.status.trail import Track, Trail
+
+LOOK = 2.0  # seconds between two looks at a boot that goes on
+LATER = 30.0  # and at one that has been quiet for long
+Found = tuple[Boot, Finding | None]
+
+_HANDLERS: Mapping[Kind, Callable[[Book, Event], None]] = {
+    Kind.OFFER: dhcp.on_offer,
+    Kind.BOOTSERVER: dhcp.on_bootserver,
+    Kind.IPXE: dhcp.on_ipxe,
+    Kind.REPLY: dhcp.on_reply,
+    Kind.PROGRESS: files.on_progress,
+    Kind.LOADER: files.on_file,
+    Kind.KERNEL: files.on_file,
+    Kind.INITRD: files.on_file,
+    Kind.TRANSFER: files.on_transfer,
+    Kind.REFUSED: files.on_refused,
+    Kind.SCRIPT: system.on_script,
+    Kind.HELD: system.on_held,
+    Kind.IGNITION: system.on_ignition,
+    Kind.INSTALLING: system.on_report,
+    Kind.RUNNING: system.on_report,
+    Kind.INSTALLED: system.on_report,
+    Kind.FAILED: system.on_failed,
+    Kind.STATE: system.on_state,
+    Kind.SYSLOG: system.on_syslog,
+}
+
+
+class Timeline:
+    """The boots of all machines."""
+
+    def __init__(self, patience: Patience | None = None, most: int = MOST_MACHINES) -> None:
+        self._book = Book(patience or Patience(), most)
+        self._due: list[tuple[float, str]] = []
+
+    def fold(self, event: Event) -> None:
+        """Take one event. Whatever is in it, nothing is raised."""
+        handler = _HANDLERS.get(event.kind)
+        if handler is not None:
+            handler(self._book, event)
+        elif event.kind is Kind.IGNORED:
+            self._ignored(event)
+
+    def tick(self, now: float) -> list[Found]:
+        """Look at what is due at `now`: the boots whose finding appeared, changed, or went (None)."""
+        found: list[Found] = []
+        names = self._book.urgent
+        self._book.urgent = {}
+        while self._due and self._due[0][0] <= now:
+            name = heapq.heappop(self._due)[1]
+            names[name] = None
+        for name in names:
+            track = self._book.track(name)
+            if track is not None and track.trail is not None:
+                self._look(track, track.trail, now, found)
+        return found
+
+    def take_ended(self) -> list[Boot]:
+        """The boots that ended since this was last asked."""
+        taken, self._book.ended = self._book.ended, []
+        return taken
+
+    @property
+    def network(self) -> Network:
+        """What is known of each wire."""
+        return self._book.network
+
+    @property
+    def version(self) -> int:
+        """Grows with every change."""
+        return self._book.version
+
+    def names(self) -> Iterable[str]:
+        """Machines of which a boot is known, the one that changed last at the end."""
+        return self._book.names()
+
+    def current(self, name: str) -> Boot | None:
+        """The newest boot of a machine."""
+        track = self._book.track(name)
+        return track.trail.boot if track is not None and track.trail is not None else None
+
+    def trail(self, name: str) -> Trail | None:
+        """The same with all that was seen of it."""
+        track = self._book.track(name)
+        return track.trail if track is not None else None
+
+    def recent(self, name: str) -> Sequence[Boot]:
+        """The boots of a machine that are in memory, newest first."""
+        return self._book.recent(name)
+
+    def changed(self, since: int) -> tuple[int, list[str] | None]:
+        """(the version now, names that changed after version `since`, or None when all are to be read)."""
+        return self._book.changed(since)
+
+    def move(self, moves: Mapping[str, str]) -> None:
+        """Machines that have another name now."""
+        self._book.move(moves)
+
+    def _ignored(self, event: Event) -> None:
+        if "message" in event.data:
+            dhcp.on_unanswered(self._book, event)
+        else:
+            system.on_ignored_script(self._book, event)
+
+    def _look(self, track: Track, trail: Trail, now: float, found: list[Found]) -> None:
+        boot, book = trail.boot, self._book
+        past = book.stood(track, now - book.patience.loop) if track.past else ()
+        if book.finding(trail, diagnose(trail, Surroundings(book.network, book.patience, past), now)):
+            found.append((boot, boot.finding))
+        if not boot.ended:
+            self._close_if_over(trail, now)
+        if boot.ended:
+            return
+        when = now + (LOOK if now - boot.last < self._book.patience.silence else LATER)
+        if trail.look <= now or when < trail.look:
+            trail.look = when
+            heapq.heappush(self._due, (when, boot.machine))
+
+    def _close_if_over(self, trail: Trail, now: float) -> None:
+        """A boot of which nothing more is to be seen is over."""
+        patience, boot, plan = self._book.patience, trail.boot, trail.plan
+        if trail.disk_spoke > trail.asked_last and now - trail.asked_last > patience.lease:
+            self._book.end(trail, trail.disk_spoke, Outcome.LOCAL)
+        elif trail.loaded and not plan.report_by and boot.way == "memory" and boot.finding is None:
+            config = plan.config == "url" and plan.first_boot
+            quiet = now - trail.loaded > patience.unseen
+            if trail.fetched or (not config and (trail.spoke or quiet)):
+                self._book.end(trail, trail.fetched or trail.spoke or now, Outcome.RUNNING)
+        if (
+            not boot.ended
+            and now - max(boot.last, plan.report_by) > patience.forget
+            and boot.stage is not Stage.INSTALLING
+        ):
+            self._book.end(trail, now, Outcome.STUCK if boot.finding else Outcome.SUPERSEDED)
