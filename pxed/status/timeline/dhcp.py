@@ -56,7 +56,7 @@ def on_ipxe(book: Book, event: Event) -> None:
         trail = book.begin(name, event, Stage.IPXE)
     book.touched(trail, event)
     boot, data = trail.boot, event.data
-    if boot.stage is not Stage.IPXE:
+    if boot.stage is not Stage.IPXE or not trail.ipxe_at:
         trail.lease = Lease()
         trail.ipxe_at = event.time
     trail.ipxe_offered, trail.lacks = str(data.get("file", "")), str(data.get("lacks", ""))
