@@ -100,6 +100,12 @@ class Server(Base):
     state: fields.State = Field(
         "sqlite", description="Where the state is kept: sqlite (in data_dir) or postgresql://..."
     )
+    patience: fields.Number = Field(
+        100,
+        ge=5,
+        le=1000,
+        description="When a boot counts as stuck, in per cent of the usual times: 200 for slow links or slow firmware.",
+    )
     history: HistorySettings = Field(HistorySettings(), description="How much of past boots is kept.")
     api_token_file: fields.Template | None = Field(
         None,

@@ -18,7 +18,7 @@ from pxed.boot.endpoint import endpoint_at
 from pxed.boot.script import entry_script
 from pxed.dhcp.codes import BOOT_SERVER_PORT, SERVER_PORT
 from pxed.events import Emit, Event, Kind, Level
-from pxed.inventory.model import TftpSettings
+from pxed.inventory.model import Server, TftpSettings
 from pxed.server.api_machines import MachinePages
 from pxed.server.auth import Auth
 from pxed.server.bus import Bus
@@ -42,11 +42,17 @@ from pxed.server.systemd import Manager
 from pxed.server.tftp import Settings, TftpServer
 from pxed.server.tftp_files import Files
 from pxed.server.timelines import keep_of
+from pxed.server.tracker import Tracker
+from pxed.status.patience import Patience
 
 COLLECTOR = (50_000, 20, 100)
 DRAIN_SECONDS = 30.0  # after SIGTERM, for transfers under way; systemd/pxed.service allows 45
 WARNINGS_SHOWN = 20  # of the inventory, at start; `pxed check` has them all
 WATCH_SECONDS = 1.0  # between two looks at the interfaces and at the inventory's files
+
+
+def _patience(server: Server) -> Patience:
+    return Patience().scaled(server.patience / 100)
 
 
 def _tftp_settings(tftp: TftpSettings) -> Settings:
@@ -93,6 +99,8 @@ class Daemon:
         self._dhcp = DhcpServer(self.live, self.interfaces, bus, self.clients, self._services.seen)
         self._counters = Counters()
         bus.observers.append(self._counters.observe)
+        self.tracker = Tracker(bus.emit, _patience(server))
+        bus.observers.append(self.tracker.take)
         library = Library(server.data_dir)
         loop = asyncio.get_running_loop()
         self._tftp = TftpServer(
@@ -135,6 +143,7 @@ class Daemon:
                 asyncio.create_task(self._mirroring.run(), name="mirror"),
                 asyncio.create_task(self._checking.run(), name="checking"),
                 asyncio.create_task(self._services.progress.run(), name="progress"),
+                asyncio.create_task(self.tracker.run(), name="tracker"),
             ]
             if self._manager.watchdog_seconds:
                 tasks.append(asyncio.create_task(self._keep_alive(), name="watchdog"))
@@ -182,7 +191,10 @@ class Daemon:
             if await self._reloader.look():
                 self.interfaces.use(self.live.snapshot.inventory.server)
                 self._mirroring.reconsider()
-                self._bus.journal.move(self._services.machines.reconsider())
+                self.tracker.use(_patience(self.live.snapshot.inventory.server))
+                moves = self._services.machines.reconsider()
+                self._bus.journal.move(moves)
+                self.tracker.move(moves)
                 self._manager.notify(f"STATUS={self._status()}")
 
     async def _keep_alive(self) -> None:

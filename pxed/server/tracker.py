@@ -41,6 +41,10 @@ class Tracker:
         self._emit = emit
         self._asking: set[asyncio.Task[None]] = set()
 
+    def use(self, patience: Patience) -> None:
+        """How long each step of a boot may take, from now on."""
+        self._timeline.use(patience)
+
     def take(self, events: Sequence[Event]) -> None:
         """A batch of the bus."""
         fold = self._timeline.fold

@@ -49,6 +49,10 @@ class Timeline:
         self._book = Book(patience or Patience(), most)
         self._due: list[tuple[float, str]] = []
 
+    def use(self, patience: Patience) -> None:
+        """How long each step may take, from now on."""
+        self._book.patience = patience
+
     def fold(self, event: Event) -> None:
         """Take one event. Whatever is in it, nothing is raised."""
         handler = _HANDLERS.get(event.kind)
