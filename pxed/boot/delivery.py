@@ -19,7 +19,7 @@ from pxed.inventory.model import Image, Profile
 from pxed.inventory.profile import access_of
 
 OEM_SUFFIX = ".cpio.gz"
-_OEM_NAME = "oem.cpio.gz"
+OEM_NAME = "oem.cpio.gz"
 _MAX_SERIAL = 64
 
 
@@ -114,7 +114,7 @@ def machine_files(
     files = boot_files(image, version)
     if not needs_archive(match.profile):
         return files
-    name = unique_name(_OEM_NAME, {file.name for file in files})
+    name = unique_name(OEM_NAME, {file.name for file in files})
     token = token if embeds_config(match.profile) else ""
     url = _own_url("oem", match, endpoint, identity, token, OEM_SUFFIX)  # iPXE loads it: it need not know our CA
     return (*files, BootFile(Role.INITRD, name, url, made=True))

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from pxed.boot.delivery import OEM_SUFFIX, embeds_config, needs_archive, serves_config
+from pxed.boot.delivery import OEM_NAME, OEM_SUFFIX, embeds_config, needs_archive, serves_config
 from pxed.events import Emit, Kind
 from pxed.ignition.config import IgnitionError
 from pxed.ignition.document import Config, newer_than, supported_spec
@@ -18,10 +18,11 @@ from pxed.server.access import Access
 from pxed.server.callers import Caller
 from pxed.server.delivered import deliver
 from pxed.server.guarded import Asking, Guarded
-from pxed.server.happenings import sent
+from pxed.server.happenings import Sent, sent
 from pxed.server.machines import Machines
 from pxed.server.named import match_of
 from pxed.server.replies import SERVER, Asked, refuse, tagged_reply
+from pxed.server.routes import Route
 from pxed.status.records import Purpose, Token
 from pxed.status.tokens import Denied
 
@@ -169,10 +170,11 @@ class ConfigPages:
         """Send it; whether it arrived. What has the config in it is the boot's stage, and the first boot of a root."""
         began, kind = time.monotonic(), Kind.IGNITION if has_config else Kind.TRANSFER
         size = len(response.body) if isinstance(response.body, bytes) else 0
+        file = OEM_NAME if asked.found.route is Route.ARCHIVE else what
         arrived = await deliver(
             asked,
             response,
-            lambda: self._emit(sent(kind, caller, what, size, time.monotonic() - began)),
+            lambda: self._emit(sent(kind, caller, Sent(file, size, size, time.monotonic() - began, words=what))),
             watch=once or (has_config and match.profile.root is not None),
         )
         if has_config and arrived:

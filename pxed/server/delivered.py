@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import os
 import socket
-import struct
-import termios
 import time
 from collections.abc import Callable
 
 from aiohttp import web
 
 from pxed.server.replies import Asked
+from pxed.server.tcp import unacknowledged
 
 ARRIVAL_SECONDS = 30.0  # for the last bytes to be acknowledged; a peer that lost power never does
 # A peer that breaks off without having read all of it resets the connection, at once: its kernel had taken it only.
@@ -23,7 +21,6 @@ _LOOKS = 0.05
 _RESET_LOOKS = 10
 # States of tcp(7), as in TCP_INFO: include/net/tcp_states.h
 _ESTABLISHED, _CLOSE, _CLOSE_WAIT = 1, 7, 8
-_NOTHING = struct.pack("i", 0)
 
 
 async def deliver(asked: Asked, response: web.Response, sent: Callable[[], None], *, watch: bool = True) -> bool:
@@ -57,10 +54,9 @@ def write_through(transport: asyncio.Transport) -> None:
 
 
 async def _acknowledged(sock: socket.socket) -> bool:
-    """tcp(7): SIOCOUTQ is what the peer has not acknowledged yet."""
     deadline, wait = time.monotonic() + ARRIVAL_SECONDS, _FIRST_LOOK
     while _state(sock) != _CLOSE and time.monotonic() < deadline:
-        if fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, _NOTHING) == _NOTHING:
+        if not unacknowledged(sock):
             return True
         await asyncio.sleep(wait)
         wait = min(_LOOKS, wait * 2)

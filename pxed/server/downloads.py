@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from typing import NoReturn
 
 from aiohttp import web
@@ -16,20 +18,37 @@ from aiohttp import web
 from pxed.assets.library import Asset, AssetError, Library, open_asset
 from pxed.assets.mirror.index import Release
 from pxed.boot.images import BootFile, Role, boot_files, find_file
-from pxed.events import Emit, Kind, Level
+from pxed.events import Emit, Kind
 from pxed.inventory.model import Image
+from pxed.server.callers import Caller
 from pxed.server.conditions import Selection, Validators, select
 from pxed.server.deliveries import Deliveries
-from pxed.server.happenings import broke_off, happened, sent
+from pxed.server.happenings import Sent, broke_off, sent, sent_piece
 from pxed.server.releases import Releases
 from pxed.server.replies import SERVER, Asked, HttpRefusalError, refuse
 from pxed.server.sendfile import Sending, abort, cork, drop_when_stalled, sender
+from pxed.server.transfers import stage_of
+from pxed.server.underway import Download, Underway
 
 STALL_SECONDS = 120.0  # a peer that takes no byte for so long has lost power or its cable
 RETRY_SECONDS = "10"  # Retry-After of what is still arriving
 _RETRY = {"Retry-After": RETRY_SECONDS}
-Whole = Callable[[Asset], None]  # called when a client has all of a file
 _STAGE = {Role.KERNEL: Kind.KERNEL, Role.INITRD: Kind.INITRD}
+
+
+@dataclass(frozen=True, slots=True)
+class _Handing:
+    """A file to hand out, and what to do about it."""
+
+    asset: Asset
+    kind: Kind  # of the event that says it was sent
+    digest: str = ""  # SHA-512 in hexadecimal, of a file of the mirror
+    whole: Callable[[], None] | None = None  # called when the client has all of it
+    called: str = ""  # as its script calls it
+
+    @property
+    def name(self) -> str:
+        return self.called or self.asset.name.rpartition("/")[2]
 
 
 class Downloads:
@@ -43,10 +62,11 @@ class Downloads:
         self._emit = emit
         self._loaded = loaded  # hears which machine has all files of an image
         self._deliveries = Deliveries()
+        self._underway = Underway(emit)
 
     async def loader(self, asked: Asked) -> web.StreamResponse:
         """A boot loader, for UEFI HTTP boot (H1: HEAD, Content-Length, keep-alive)."""
-        return await self._send(asked, self._asset(asked.found.args[0], loader=True), Kind.LOADER)
+        return await self._send(asked, _Handing(self._asset(asked.found.args[0], loader=True), Kind.LOADER))
 
     async def image(self, asked: Asked) -> web.StreamResponse:
         """A kernel or an initrd."""
@@ -54,7 +74,8 @@ class Downloads:
         if image.flatcar is not None:
             return await self._of_release(asked, image, file)
         asset = self._asset(file.source, loader=False)
-        return await self._send(asked, asset, _STAGE[file.role], lambda _: self._whole(asked, image, file))
+        whole = partial(self._whole, asked, image, file)
+        return await self._send(asked, _Handing(asset, _STAGE[file.role], whole=whole, called=file.name))
 
     async def mirror(self, asked: Asked) -> web.StreamResponse:
         """A file of a release in the release server's own layout, for flatcar-install and update engines."""
@@ -63,7 +84,8 @@ class Downloads:
         release = self._releases.at(asked.snapshot.inventory, channel, arch, word) if usr == "usr" else None
         if release is None:
             self._no_release(asked, channel, arch, word)
-        return await self._send(asked, await self._mirrored(release, name), Kind.TRANSFER)
+        asset = await self._mirrored(release, name)
+        return await self._send(asked, _Handing(asset, Kind.TRANSFER, release.files[name].sha512))
 
     async def _of_release(self, asked: Asked, image: Image, file: BootFile) -> web.StreamResponse:
         name, caller = asked.found.args[0], asked.caller
@@ -75,11 +97,12 @@ class Downloads:
             refuse(503, f"Image {name}: {self._releases.missing(name)}.", _RETRY, "not-ready")
         asset = await self._mirrored(release, file.name)
 
-        def whole(asset: Asset) -> None:
+        def whole() -> None:
             self._releases.sent(name, release, asset, machine)
             self._whole(asked, image, file)
 
-        return await self._send(asked, asset, _STAGE[file.role], whole)
+        digest = release.files[file.name].sha512
+        return await self._send(asked, _Handing(asset, _STAGE[file.role], digest, whole, file.name))
 
     def _whole(self, asked: Asked, image: Image, file: BootFile) -> None:
         """A machine has got a file: the last one of its image is the end of loading it."""
@@ -110,7 +133,8 @@ class Downloads:
         except AssetError as error:
             raise HttpRefusalError(error.status, _sentence(error), why=error.why) from None
 
-    async def _send(self, asked: Asked, asset: Asset, stage: Kind, whole: Whole | None = None) -> web.StreamResponse:
+    async def _send(self, asked: Asked, handing: _Handing) -> web.StreamResponse:
+        asset = handing.asset
         validators = Validators(f'"{asset.mtime_ns:x}-{asset.size:x}"', asset.mtime_ns // 1_000_000_000)
         selection = select(asked.request.headers, validators, asset.size)
         if selection.status == 416:
@@ -118,48 +142,47 @@ class Downloads:
             refuse(416, sentence, {"Content-Range": f"bytes */{asset.size}"})
         response = _response(asset, validators, selection)
         if asked.is_get and selection.status in (200, 206):
-            delivered = await self._body(asked, asset, stage, selection, response)
-            if delivered and whole is not None:
-                whole(asset)
+            delivered = await self._body(asked, handing, selection, response)
+            if delivered and handing.whole is not None:
+                handing.whole()
         return response
 
-    async def _body(
-        self, asked: Asked, asset: Asset, stage: Kind, selection: Selection, response: web.StreamResponse
-    ) -> bool:
+    async def _body(self, asked: Asked, handing: _Handing, selection: Selection, response: web.StreamResponse) -> bool:
         """Send it; whether the client now has the whole file."""
         transport = asked.request.transport
         if transport is None:
             raise ConnectionResetError("the client left before it was answered")
         try:
-            file = open_asset(asset)
+            file = open_asset(handing.asset)
         except AssetError as error:
             raise HttpRefusalError(error.status, _sentence(error), why=error.why) from None
         began = time.monotonic()
         with file:
             sending = sender(response, transport, file.fileno(), selection.start, selection.count)
-            delivered = False
+            stage, delivered = stage_of(handing.kind), False
+            download = Download(asked.caller, handing.name, stage, selection.count, sending, began)
+            self._underway.begin(download)
             try:
                 await _transfer(asked.request, response, transport, sending)
             finally:
-                delivered = self._account(asked, asset, stage, selection, count=sending.sent, began=began)
+                self._underway.end(download)
+                delivered = self._account(asked.caller, handing, selection, sending, began)
         return delivered
 
-    def _account(
-        self, asked: Asked, asset: Asset, stage: Kind, selection: Selection, *, count: int, began: float
-    ) -> bool:
+    def _account(self, caller: Caller, handing: _Handing, selection: Selection, sending: Sending, began: float) -> bool:
         """One event for this request: the stage of the boot when the client now has the whole file, which it tells."""
-        name = asset.name.rpartition("/")[2]
-        caller = asked.caller
-        now = time.monotonic()
+        asset, count, now = handing.asset, sending.sent, time.monotonic()
         key = (caller.address, asset)
         delivery = self._deliveries.add(key, selection.start, selection.start + count, asset.size, began)
+        what = Sent(handing.name, count, asset.size, now - began, sending.tally.retransmits(), handing.digest)
         if count < selection.count:
-            self._emit(broke_off(caller, name, count, selection.count, now - began))
+            arrived = sending.tally.acknowledged(count)
+            broken = what._replace(bytes=arrived, due=selection.count)
+            self._emit(broke_off(caller, broken, stage_of(handing.kind)))
         elif delivery is not None:
-            self._emit(sent(stage, caller, name, asset.size, now - delivery.began))
+            self._emit(sent(handing.kind, caller, what._replace(bytes=asset.size, seconds=now - delivery.began)))
         else:
-            text = f"sent bytes {selection.start}-{selection.stop - 1} of {asset.size} of {name}"
-            self._emit(happened(Kind.TRANSFER, caller, text, Level.DEBUG, file=name, bytes=count))
+            self._emit(sent_piece(caller, what, selection.start, stage_of(handing.kind)))
         return count == selection.count and delivery is not None
 
 

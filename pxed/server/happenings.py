@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from typing import NamedTuple
 
 from pxed.events import Event, Kind, Level, Value
 from pxed.server.callers import Caller
 from pxed.server.redact import redacted
 from pxed.server.replies import HttpRefusalError
+from pxed.server.transfers import stage_of
 
 _MAX_TEXT = 300
 
@@ -18,25 +20,53 @@ def happened(kind: Kind, caller: Caller, text: str, level: Level = Level.INFO, *
     return Event(kind, time.time(), caller.machine, caller.mac, printable(text), level, figures)
 
 
-def sent(kind: Kind, caller: Caller, file: str, size: int, seconds: float) -> Event:
+class Sent(NamedTuple):
+    """What has been sent of a file by HTTP."""
+
+    file: str
+    bytes: int
+    due: int
+    seconds: float
+    retransmits: int = 0
+    digest: str = ""  # SHA-512 in hexadecimal, where it is known
+    words: str = ""  # how the log calls it, where that is not the file's name
+
+
+def sent(kind: Kind, caller: Caller, what: Sent) -> Event:
     """A whole file has been sent."""
-    text = f"sent {file}, {size} bytes in {seconds:.1f} s by HTTP"
-    return happened(kind, caller, text, file=file, bytes=size, seconds=round(seconds, 3))
+    text = f"sent {what.words or what.file}, {what.bytes} bytes in {what.seconds:.1f} s by HTTP"
+    return _transferred(kind, caller, text, Level.INFO, what, "complete", stage_of(kind))
 
 
-def broke_off(caller: Caller, file: str, sent_bytes: int, due: int, seconds: float) -> Event:
+def sent_piece(caller: Caller, what: Sent, first: int, stage: str) -> Event:
+    """A piece of a file, from its byte `first` on, has been sent; others are still missing."""
+    text = f"sent bytes {first}-{first + what.bytes - 1} of {what.due} of {what.file}"
+    return _transferred(Kind.TRANSFER, caller, text, Level.DEBUG, what, "piece", stage)
+
+
+def broke_off(caller: Caller, what: Sent, stage: str) -> Event:
     """A transfer ended before its last byte."""
-    text = f"HTTP transfer of {file} broke off after {sent_bytes} of {due} bytes, {seconds:.1f} s"
-    return happened(
-        Kind.TRANSFER,
-        caller,
-        text,
-        Level.WARNING,
-        file=file,
-        bytes=sent_bytes,
-        seconds=round(seconds, 3),
-        reason="broke off",
-    )
+    text = f"HTTP transfer of {what.file} broke off after {what.bytes} of {what.due} bytes, {what.seconds:.1f} s"
+    return _transferred(Kind.TRANSFER, caller, text, Level.WARNING, what, "broke-off", stage, reason="broke off")
+
+
+def _transferred(
+    kind: Kind, caller: Caller, text: str, level: Level, what: Sent, result: str, stage: str, **more: Value
+) -> Event:
+    figures: dict[str, Value] = {
+        "file": what.file,
+        "bytes": what.bytes,
+        "due": what.due,
+        "seconds": round(what.seconds, 3),
+        "transport": "http",
+        "stage": stage,
+        "result": result,
+        "heard": True,
+        "retransmits": what.retransmits,
+        **({"digest": what.digest} if what.digest else {}),
+        **more,
+    }
+    return happened(kind, caller, text, level, **figures)
 
 
 def refused(caller: Caller, request: tuple[str, str], refusal: HttpRefusalError, route: str, level: Level) -> Event:

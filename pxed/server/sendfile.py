@@ -17,6 +17,8 @@ from typing import ClassVar, NamedTuple
 
 from aiohttp import web
 
+from pxed.server.tcp import Socket, retransmitted, unacknowledged
+
 # Bytes a call, about 0.25 ms of the loop for each MiB. A lone reader that keeps up gets TURN, many share it, so that a
 # turn of the loop stays short; a call to a real network ends earlier, when the socket's buffer (4 MiB at most) is full.
 STEP = 1 << 20
@@ -40,6 +42,41 @@ class Piece(NamedTuple):
 _LOST = (OSError, ValueError, AttributeError)
 
 
+class Tally:
+    """What the peer has acknowledged, and what was sent again for it. Once the connection is lost: the last known."""
+
+    def __init__(self) -> None:
+        self._sock: Socket | None = None
+        self._waiting = 0
+        self._again = self._again_before = 0
+
+    def begin(self, sock: Socket) -> None:
+        """The transfer goes by this connection, which may have had others before."""
+        self._sock = sock
+        self._look()
+        self._again_before = self._again
+
+    def end(self) -> None:
+        """The connection's descriptor is closed next."""
+        self._look()
+        self._sock = None
+
+    def acknowledged(self, sent: int) -> int:
+        """Of the bytes sent; what is still waiting may be the header."""
+        self._look()
+        return max(0, sent - self._waiting)
+
+    def retransmits(self) -> int:
+        """Segments."""
+        self._look()
+        return self._again - self._again_before
+
+    def _look(self) -> None:
+        if self._sock is not None:
+            with contextlib.suppress(*_LOST):
+                self._again, self._waiting = retransmitted(self._sock), unacknowledged(self._sock)
+
+
 class FileSender:
     """One transfer. `sent` counts the bytes that the kernel has taken, also after an error."""
 
@@ -47,6 +84,7 @@ class FileSender:
 
     def __init__(self, transport: asyncio.Transport, file: int, offset: int, count: int) -> None:
         self.sent = 0
+        self.tally = Tally()
         self._transport = transport
         self._file = file
         self._offset = offset
@@ -54,25 +92,28 @@ class FileSender:
         self._copies = False
         self._loop = asyncio.get_running_loop()
         self._done: asyncio.Future[None] = self._loop.create_future()
-        self._socket = -1
+        self._fd = -1
 
     async def run(self) -> None:
         """Send it all. Raises OSError (ConnectionError for what the peer did) when it breaks off."""
         await self._flushed()
         # The transport owns its descriptor's place in the loop's selector; a duplicate has a place of its own.
-        self._socket = os.dup(_descriptor(self._transport))
+        mine = socket.socket(fileno=os.dup(_descriptor(self._transport)))
+        self._fd = mine.fileno()
+        self.tally.begin(mine)
         FileSender.active += 1
         try:
             with contextlib.suppress(OSError):
                 os.posix_fadvise(self._file, self._offset, self._count, os.POSIX_FADV_SEQUENTIAL)  # reads further ahead
             self._step()
             if not self._done.done():
-                self._loop.add_writer(self._socket, self._step)
+                self._loop.add_writer(self._fd, self._step)
             await self._done
         finally:
             FileSender.active -= 1
-            self._loop.remove_writer(self._socket)
-            os.close(self._socket)
+            self.tally.end()
+            self._loop.remove_writer(self._fd)
+            mine.close()
 
     async def _flushed(self) -> None:
         """Wait until the headers have left the transport's buffer: what follows goes past it."""
@@ -98,8 +139,8 @@ class FileSender:
         position = self._offset + self.sent
         left = self._count - self.sent
         if self._copies:
-            return os.write(self._socket, os.pread(self._file, min(left, COPY), position))
-        return os.sendfile(self._socket, self._file, position, min(left, max(STEP, TURN // FileSender.active)))
+            return os.write(self._fd, os.pread(self._file, min(left, COPY), position))
+        return os.sendfile(self._fd, self._file, position, min(left, max(STEP, TURN // FileSender.active)))
 
     def _account(self, sent: int) -> None:
         self.sent += sent
@@ -114,6 +155,7 @@ class SecureFileSender:
 
     def __init__(self, response: web.StreamResponse, transport: asyncio.Transport, selected: Piece) -> None:
         self.sent = 0
+        self.tally = Tally()
         self._response = response
         self._transport = transport
         self._piece = selected
@@ -121,6 +163,7 @@ class SecureFileSender:
     async def run(self) -> None:
         """Send it all. Raises OSError (ConnectionError for what the peer did) when it breaks off."""
         file, offset, size = self._piece
+        self.tally.begin(_socket(self._transport))
         self._transport.set_write_buffer_limits(high=SECURE_BUFFER)
         given = 0
         while given < size:

@@ -75,7 +75,7 @@ class TftpServer:
         wall: Callable[[], float] = time.time,
     ) -> None:
         self._loop = loop
-        self._report = Reporter(emit, who, wall)
+        self._report = Reporter(emit, who, clock, wall)
         self._resolve = resolve
         self._mtu_of = mtu_of
         self._settings = settings
@@ -83,7 +83,7 @@ class TftpServer:
         descriptors = allow_descriptors(2 * settings.max_transfers + OTHER_DESCRIPTORS)
         slots = min(settings.max_transfers, max(1, (descriptors - OTHER_DESCRIPTORS) // 2))
         self._admission: Admission[Request] = Admission(slots)
-        self._sessions = Sessions(loop, clock, self._on_heard, self._on_ended)
+        self._sessions = Sessions(loop, clock, self._on_heard, self._report.progress, self._on_ended)
         self._chunks = ChunkCache()
         self._listeners: list[socket.socket] = []
         self._waiting: asyncio.TimerHandle | None = None  # looks after the requests that wait
@@ -204,9 +204,8 @@ class TftpServer:
         self._look_after_waiting(0)
 
     def _on_ended(self, session: Session) -> None:
-        assert session.transfer.outcome  # noqa: S101 -- for the type checker
         self._admission.ended(session.client.address, heard=session.noted)
-        self._report.ended(session.client, session.content, session.agreed, session.transfer.outcome)
+        self._report.ended(session)
         if not self.active:
             self._idle.set()
         self._look_after_waiting(0)

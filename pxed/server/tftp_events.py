@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 from pxed.events import Emit, Event, Kind, Level, Value
 from pxed.server.tftp_files import Content, TftpClient
-from pxed.tftp.negotiate import Agreed
+from pxed.server.tftp_sessions import Session
+from pxed.server.transfers import stage_of
 from pxed.tftp.packet import ErrorCode
 from pxed.tftp.transfer import Outcome, Result
 
@@ -18,25 +19,40 @@ Who = Callable[[str], tuple[str, str]]
 class Reporter:
     """Makes the events of transfers and refusals."""
 
-    def __init__(self, emit: Emit, who: Who, wall: Callable[[], float]) -> None:
+    def __init__(self, emit: Emit, who: Who, clock: Callable[[], float], wall: Callable[[], float]) -> None:
         self._emit = emit
         self._who = who
+        self._clock = clock  # of the transfers
         self._wall = wall
 
-    def ended(self, client: TftpClient, content: Content, agreed: Agreed, outcome: Outcome) -> None:
+    def progress(self, session: Session) -> None:
+        """How far a transfer is: at its start, and now and then."""
+        name, transfer, due = printable(session.content.name), session.transfer, len(session.content.buffer)
+        data = _figures(session) | {
+            "id": session.id,
+            "bytes": transfer.acknowledged,
+            "blocks": transfer.blocks,
+            "seconds": round(self._clock() - transfer.started, 3),
+            "retransmits": transfer.retransmits,
+        }
+        text = f"{name}: {transfer.acknowledged} of {due} bytes by TFTP"
+        self._report(Kind.PROGRESS, Level.DEBUG, session.client, text, data)
+
+    def ended(self, session: Session) -> None:
         """A transfer that was started has ended."""
+        outcome, content = session.transfer.outcome, session.content
+        assert outcome  # noqa: S101 -- for the type checker
         kind, level = _kind_and_level(content, outcome)
-        data: dict[str, Value] = {
-            "file": printable(content.name),
+        data = _figures(session) | {
             "bytes": outcome.bytes,
+            "blocks": outcome.blocks,
             "seconds": round(outcome.seconds, 3),
             "retransmits": outcome.retransmits,
-            "blksize": agreed.blksize,
-            "windowsize": agreed.windowsize,
+            "result": str(outcome.result),
         }
         if outcome.reason:
             data["reason"] = printable(outcome.reason)
-        self._report(kind, level, client, _sentence(content, outcome), data)
+        self._report(kind, level, session.client, _sentence(content, outcome), data)
 
     def refused(self, client: TftpClient, filename: str, code: ErrorCode, reason: str) -> None:
         """A request was answered by an ERROR."""
@@ -59,8 +75,24 @@ class Reporter:
 
     def _report(self, kind: Kind, level: Level, client: TftpClient, text: str, data: dict[str, Value]) -> None:
         machine, mac = self._who(client.address)
-        where: dict[str, Value] = {"address": client.address, "interface": interface_name(client.ifindex)}
+        where: dict[str, Value] = {
+            "address": client.address,
+            "interface": interface_name(client.ifindex),
+            "transport": "tftp",
+        }
         self._emit(Event(kind, self._wall(), machine, mac, text, level, where | data))
+
+
+def _figures(session: Session) -> dict[str, Value]:
+    """What does not change in a transfer, and whether its client was ever heard."""
+    return {
+        "file": printable(session.content.name),
+        "due": len(session.content.buffer),
+        "stage": stage_of(session.content.kind),
+        "blksize": session.agreed.blksize,
+        "windowsize": session.agreed.windowsize,
+        "heard": session.transfer.heard,
+    }
 
 
 def _kind_and_level(content: Content, outcome: Outcome) -> tuple[Kind, Level]:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pxed.errors import DecodeError
 from pxed.server.tftp_files import Content, TftpClient
 from pxed.server.tftp_socket import Pair, Segmenter
+from pxed.server.transfers import EVERY, number
 from pxed.tftp.admission import Client
 from pxed.tftp.negotiate import Agreed
 from pxed.tftp.packet import Error, ErrorCode, Rrq, decode, encode
@@ -29,7 +30,9 @@ UNKNOWN_TID = encode(Error(ErrorCode.UNKNOWN_TID, "unknown transfer ID"))
 class Session:
     """A transfer, who asked for it and how, and its sockets. The bound methods are kept: they run once per block."""
 
-    __slots__ = ("agreed", "client", "content", "noted", "pair", "recv", "request", "send", "step", "transfer")
+    __slots__ = (
+        "agreed", "client", "content", "id", "noted", "pair", "recv", "request", "send", "step", "told", "transfer",
+    )  # fmt: skip
 
     def __init__(
         self, client: TftpClient, request: Rrq, content: Content, agreed: Agreed, transfer: Transfer, pair: Pair
@@ -41,6 +44,8 @@ class Session:
         self.transfer = transfer
         self.pair = pair
         self.noted = False  # whether the first ACK was told
+        self.id = number()
+        self.told = transfer.started  # when it was last told how far it is
         self.step = transfer.step
         self.recv = pair.client.recv
         self.send = pair.client.send
@@ -51,18 +56,20 @@ class Session:
 
 
 class Sessions:
-    """All transfers in progress, by client. Tells of the first ACK and of the end of each."""
+    """All transfers in progress, by client. Tells of the first ACK of each, how far it is, and of its end."""
 
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
         clock: Callable[[], float],
         on_heard: Callable[[Session], None],
+        on_progress: Callable[[Session], None],
         on_ended: Callable[[Session], None],
     ) -> None:
         self._loop = loop
         self._clock = clock
         self._on_heard = on_heard
+        self._on_progress = on_progress
         self._on_ended = on_ended
         self._by_client: dict[Client, Session] = {}
         self._unheard: dict[Client, Session] = {}  # the oldest first
@@ -92,9 +99,10 @@ class Sessions:
         # Edge-triggered: a level-triggered epoll asks each socket once more after it was served.
         self._epoll.register(session.pair.client, select.EPOLLIN | select.EPOLLET)
         self._epoll.register(session.pair.strangers, select.EPOLLIN)
+        self._on_progress(session)
         self._send(session, session.transfer.start(), now)
         self._settle(session)
-        self._wake_at(session.transfer.deadline)
+        self._wake_at(min(session.transfer.deadline, now + SWEEP))
 
     def repeat(self, session: Session, now: float) -> None:
         """The client asked once more for what it is being sent."""
@@ -256,6 +264,9 @@ class Sessions:
             if session.transfer.deadline <= now:
                 self._send(session, session.transfer.on_timeout(now), now)
                 self._settle(session)
+            if now - session.told >= EVERY and not session.transfer.outcome:
+                session.told = now
+                self._on_progress(session)
         if self._by_client:
             soonest = min(session.transfer.deadline for session in self._by_client.values())
             self._wake_at(max(now + 0.01, min(soonest, now + SWEEP)))

@@ -176,6 +176,21 @@ class Transfer:
         return self.heard and now - (self._progress if self._tries else self._sent) >= self._first_timeout
 
     @property
+    def blocks(self) -> int:
+        """How many blocks the client has acknowledged; the OACK is none."""
+        return max(0, self._base - 1)
+
+    @property
+    def acknowledged(self) -> int:
+        """Bytes that the client has acknowledged."""
+        return min(self._blocks.size, self.blocks * self._agreed.blksize)
+
+    @property
+    def retransmits(self) -> int:
+        """Packets that were sent again."""
+        return self._retransmits
+
+    @property
     def _next(self) -> int:
         """The first block that was not sent."""
         return self._chunk_first + self._at
@@ -272,7 +287,7 @@ class Transfer:
 
     def _end(self, result: Result, now: float, reason: str = "") -> None:
         complete = result is Result.COMPLETE
-        blocks = self._blocks.last if complete else max(0, self._base - 1)
-        size = self._blocks.size if complete else blocks * self._agreed.blksize
+        blocks = self._blocks.last if complete else self.blocks
+        size = self._blocks.size if complete else self.acknowledged
         self.outcome = Outcome(result, size, blocks, self._retransmits, now - self.started, reason)
         self._all_acked = None

@@ -22,12 +22,13 @@ MTU = 1500
 
 @dataclass
 class Site:
-    """The server, its files and what it said."""
+    """The server, its files and what it said. How far transfers are is in `progress` and not in `events`."""
 
     server: TftpServer
     port: int
     root: Path
     events: list[Event] = field(default_factory=list)
+    progress: list[Event] = field(default_factory=list)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def write(self, name: str, content: bytes) -> bytes:
@@ -37,7 +38,7 @@ class Site:
         return content
 
     def emit(self, event: Event) -> None:
-        self.events.append(event)
+        (self.progress if event.kind is Kind.PROGRESS else self.events).append(event)
         self._changed.set()
 
     async def event(self, wanted: Callable[[Event], bool] = lambda _: True) -> Event:
