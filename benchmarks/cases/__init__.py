@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.cases import dhcp, http, ignition, installs, startup, state, sync, tftp, transpile
+from benchmarks.cases import dhcp, http, ignition, installs, startup, state, sync, tftp, timeline, transpile
 from benchmarks.model import Case
 
 
@@ -17,5 +17,6 @@ def every() -> list[Case]:
         *transpile.cases(),
         *sync.cases(),
         *state.cases(),
+        *timeline.cases(),
         *startup.cases(),
     ]

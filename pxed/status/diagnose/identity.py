@@ -45,7 +45,7 @@ def declined(view: View) -> Finding | None:
 def address_changed(view: View) -> Finding | None:
     """Not the same address in all stages."""
     addresses = view.boot.addresses
-    if len(set(addresses)) < 2:
+    if len(addresses) < 2 or len(set(addresses)) < 2:
         return None
     seen = f"addresses in their order: {', '.join(addresses)}"
     return view.found(Fault.ADDRESS_CHANGED, view.boot.began, seen, before=addresses[-2], after=addresses[-1])
@@ -53,9 +53,11 @@ def address_changed(view: View) -> Finding | None:
 
 def retransmits(view: View) -> Finding | None:
     """A link that loses packets."""
-    span = view.span(Stage.LOADER)
     flow = view.trail.flow(Stage.LOADER)
-    if span is None or flow is None or not flow.blksize or not span.ended:
+    if flow is None or not flow.blksize or not flow.done:
+        return None
+    span = view.span(Stage.LOADER)
+    if span is None:
         return None
     packets = flow.bytes // flow.blksize + 1
     if packets < _SMALLEST or span.retransmits < packets * LOSSY:

@@ -25,7 +25,7 @@ class Surroundings(NamedTuple):
 
 
 # By the stage that a boot stands in.
-_RULES: dict[Stage, tuple[_Rule, ...]] = {
+_BY_STAGE: dict[Stage, tuple[_Rule, ...]] = {
     Stage.DISCOVER: (firmware.unanswered, firmware.unsent, firmware.without_lease),
     Stage.OFFER: (firmware.unsent, loader.refused, firmware.without_lease, firmware.with_lease),
     Stage.BOOTSERVER: (firmware.unsent, loader.refused, firmware.after_bootserver),
@@ -43,6 +43,7 @@ _ALWAYS: tuple[_Rule, ...] = (identity.mac_twice,)
 _LAST: tuple[_Rule, ...] = (identity.reboot_loop, system.install, identity.declined)
 _GOOD = (Outcome.RUNNING, Outcome.INSTALLED, Outcome.LOCAL, Outcome.SUPERSEDED)
 _INFO: tuple[_Rule, ...] = (identity.address_changed, identity.retransmits)
+_RULES = {stage: (*_ALWAYS, *rules, *_LAST, *_INFO) for stage, rules in _BY_STAGE.items()}
 
 
 def diagnose(trail: Trail, around: Surroundings, now: float) -> Finding | None:
@@ -53,7 +54,7 @@ def diagnose(trail: Trail, around: Surroundings, now: float) -> Finding | None:
         return boot.finding
     if boot.outcome in _GOOD:
         return _first(_INFO, view)
-    return _first((*_ALWAYS, *_RULES[boot.stage], *_LAST, *_INFO), view)
+    return _first(_RULES[boot.stage], view)
 
 
 def _first(rules: Sequence[_Rule], view: View) -> Finding | None:

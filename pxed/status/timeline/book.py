@@ -82,9 +82,14 @@ class Book:
         interface = event.data.get("interface")
         if interface and not boot.interface:
             boot.interface = str(interface)
-        self.urgent[boot.machine] = None
+        if not trail.look or boot.finding is not None:  # else it is looked at in a moment anyway
+            self.urgent[boot.machine] = None
         self.mark(boot.machine)
         return trail
+
+    def alarm(self, trail: Trail) -> None:
+        """Look at it at the next tick: something went wrong."""
+        self.urgent[trail.boot.machine] = None
 
     def mark(self, name: str) -> None:
         """Readers of this machine have something new to see."""

@@ -149,6 +149,7 @@ def _firmware_unanswered(book: Book, event: Event) -> None:
         book.end(trail, event.time, Outcome.LOCAL)
     elif not trail.offers:
         trail.left_out = reason
+        book.alarm(trail)
         spans.enter(trail.boot, Stage.DISCOVER, Speaker.ROM, event.time, reason)
 
 
@@ -159,6 +160,7 @@ def _ipxe_unanswered(book: Book, event: Event) -> None:
     trail = book.open_trail(event, Stage.IPXE)
     if trail is not None:
         trail.left_out = str(event.data.get("reason", ""))
+        book.alarm(trail)
         spans.enter(trail.boot, Stage.IPXE, Speaker.IPXE, event.time, trail.left_out)
 
 
@@ -225,8 +227,10 @@ def _identify(book: Book, trail: Trail, event: Event, client: str) -> None:
     if any(same_uuid(uuid, one) for one in known):
         if trail.others and not same_uuid(uuid, trail.others[-1]):
             trail.clash = event.time
+            book.alarm(trail)
             trail.others = (*trail.others, uuid)[-_MOST_UUIDS:]
         return
+    book.alarm(trail)
     trail.others = (*trail.others, uuid)[-_MOST_UUIDS:]
     trail.clash = event.time if event.time - boot.began < TAKING_TURNS or trail.clash else 0.0
 

@@ -78,7 +78,7 @@ def on_refused(book: Book, event: Event) -> None:
         return
     if transport == "dhcp":
         trail.unsent = str(data.get("reason", ""))
-        book.touched(trail, event)
+        book.alarm(book.touched(trail, event))
         return
     route = "tftp" if transport == "tftp" else str(data.get("route", "")) or "boot"
     what = str(data.get("file") or data.get("url") or "")
@@ -90,6 +90,7 @@ def on_refused(book: Book, event: Event) -> None:
             event.time, _int(event, "status"), reason, what[:_LONGEST], str(data.get("why", ""))
         )
     spans.note(trail.boot, event.time, event.text)
+    book.alarm(trail)
 
 
 def _is_offered(trail: Trail, file: str) -> bool:

@@ -16,6 +16,7 @@ from pxed.status.timeline.book import MOST_MACHINES, Book
 from pxed.status.trail import Track, Trail
 
 LOOK = 2.0  # seconds between two looks at a boot that goes on
+STUCK = 5.0  # at one that stands still: what it shows next is looked at at once
 LATER = 30.0  # and at one that has been quiet for long
 Found = tuple[Boot, Finding | None]
 
@@ -131,7 +132,8 @@ class Timeline:
             self._close_if_over(trail, now)
         if boot.ended:
             return
-        when = now + (LOOK if now - boot.last < self._book.patience.silence else LATER)
+        quiet = now - boot.last > book.patience.silence
+        when = now + (LATER if quiet else STUCK if boot.finding is not None else LOOK)
         if trail.look <= now or when < trail.look:
             trail.look = when
             heapq.heappush(self._due, (when, boot.machine))

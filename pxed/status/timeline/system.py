@@ -24,6 +24,7 @@ def on_script(book: Book, event: Event) -> None:
     boot.image, boot.version = str(data.get("image", "")), str(data.get("version", ""))
     boot.arch = boot.arch or str(data.get("arch", ""))
     trail.plan = _plan(event, trail)
+    book.alarm(trail)
     trail.scripted, trail.loaders, trail.loaded, trail.left_out = event.time, 0, 0.0, ""
     trail.refusals.pop("image", None)
     _learn(book, trail, event)
@@ -41,6 +42,7 @@ def on_held(book: Book, event: Event) -> None:
         return
     trail.boot.way, trail.boot.profile = "held", ""
     trail.left_out = event.text
+    book.alarm(trail)
     trail.boot.uuid = trail.boot.uuid or str(event.data.get("uuid", "")).replace("-", "")
     _learn(book, trail, event)
     spans.enter(trail.boot, Stage.SCRIPT, Speaker.IPXE, event.time, event.text, "http")
@@ -50,7 +52,7 @@ def on_ignored_script(book: Book, event: Event) -> None:
     """iPXE asked for a script, and the inventory has none for it."""
     trail = book.trail(event)
     if trail is not None and trail.is_open:
-        book.touched(trail, event)
+        book.alarm(book.touched(trail, event))
         trail.left_out = str(event.data.get("reason", ""))
 
 
@@ -100,6 +102,7 @@ def on_failed(book: Book, event: Event) -> None:
     trail = book.open_trail(event, Stage.INSTALLING)
     if trail is None:
         return
+    book.alarm(trail)
     reason = str(event.data.get("reason") or event.text)
     spans.note(trail.boot, event.time, event.text)
     if trail.install.state == "" or not trail.install.reason:
@@ -123,7 +126,7 @@ def on_state(book: Book, event: Event) -> None:
         bool(data.get("held")),
         event.time,
     )
-    book.urgent[trail.boot.machine] = None
+    book.alarm(trail)
     book.mark(trail.boot.machine)
 
 
@@ -172,7 +175,7 @@ def _late_report(book: Book, trail: Trail, event: Event) -> None:
     if boot.stage is not Stage.RUNNING:
         spans.enter(boot, Stage.RUNNING, Speaker.OS, event.time, event.text, "http").ended = event.time
     boot.outcome = Outcome.RUNNING if boot.outcome is not Outcome.INSTALLED else boot.outcome
-    book.urgent[boot.machine] = None
+    book.alarm(trail)
     book.mark(boot.machine)
 
 

@@ -45,7 +45,7 @@ def option_60(scene: Scene) -> None:
 
 
 def option_60_of_a_survey(scene: Scene) -> None:
-    scene.discover().wait(4).request().wait(11).reply(vendor="PXEClient", survey=True).wait(3)
+    scene.discover().wait(4).request().wait(11).reply(vendor="PXEClient", survey=True).wait(6)
 
 
 def option_60_without_a_request(scene: Scene) -> None:
@@ -252,13 +252,13 @@ def two_machines_with_one_mac(scene: Scene) -> None:
 
 
 def address_in_use(scene: Scene) -> None:
-    scene.discover().wait(4).request().wait(0.5).request(message="DECLINE").wait(1)
+    scene.discover().wait(4).request().wait(0.5).request(message="DECLINE").wait(3)
 
 
 def address_changed(scene: Scene) -> None:
     scene.to_loader().wait(2)
     scene.address = "10.0.0.77"
-    scene.ipxe().wait(1).request("iPXE").script().wait(1)
+    scene.ipxe().wait(1).request("iPXE").script().wait(3)
 
 
 def reply_not_sent(scene: Scene) -> None:
@@ -267,7 +267,7 @@ def reply_not_sent(scene: Scene) -> None:
 
 def lossy_tftp(scene: Scene) -> None:
     scene.discover().wait(4).request().bootserver().start("snponly.efi", "loader", 284_672, "tftp").wait(1)
-    scene.sent(Kind.LOADER, "snponly.efi", 284_672, "tftp", blksize=1468, retransmits=40).wait(1)
+    scene.sent(Kind.LOADER, "snponly.efi", 284_672, "tftp", blksize=1468, retransmits=40).wait(3)
 
 
 CASES: dict[str, tuple[Callable[[Scene], None], ...]] = {
