@@ -29,7 +29,7 @@ app.add_typer(machines, name="machines", help="Where machines stand, and orders 
 @app.command()
 def serve(
     config: Config = DEFAULT_CONFIG,
-    log_format: Annotated[str, typer.Option(help="text, json, or journal (text for journald).")] = "auto",
+    log_format: Annotated[str, typer.Option(help="text, json, or journal (fields for journald).")] = "auto",
     log_level: Annotated[str, typer.Option(help="debug, info or warning.")] = "info",
 ) -> None:
     """Run the daemon."""

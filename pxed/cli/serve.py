@@ -14,7 +14,8 @@ from pxed.errors import ConfigError, HostError
 from pxed.events import Event, Kind, Level
 from pxed.server.apitoken import api_token
 from pxed.server.app import Daemon, State, open_state
-from pxed.server.bus import Bus, LogWriter, as_journal, as_json, as_text
+from pxed.server.bus import Bus, LogWriter, as_json, as_text
+from pxed.server.journald import JournalStream, as_entry, listens
 from pxed.server.live import Snapshot
 from pxed.server.load import load_snapshot
 from pxed.server.redact import guard_crashes, guard_log
@@ -26,12 +27,13 @@ from pxed.status.store.errors import StoreError, Trouble
 CHECKED_AT_START = 50  # machines whose own config is made before READY, 4 ms each; the others follow in the background
 AWAY_SECONDS = 60.0  # for the state's database to come up; systemd waits 90 for READY
 AWAY_PAUSE = 2.0
-_FORMATS = {"text": as_text, "json": as_json, "journal": as_journal}
+_STDERR = 2
+_FORMATS = {"text": as_text, "json": as_json, "journal": as_entry}
 
 
 def run(config: Path, log_format: str, log_level: str) -> int:
     """Serve until SIGTERM; the exit code."""
-    name = ("journal" if "JOURNAL_STREAM" in os.environ else "text") if log_format == "auto" else log_format
+    name = ("journal" if listens(os.environ, _STDERR) else "text") if log_format == "auto" else log_format
     if name not in _FORMATS or log_level.upper() not in Level.__members__:
         return _fail(f"--log-format is one of {', '.join(_FORMATS)}; --log-level one of debug, info, warning", 2)
     try:
@@ -47,7 +49,8 @@ def run(config: Path, log_format: str, log_level: str) -> int:
 
 
 async def _serve(config: Path, snapshot: Snapshot, sockets: Sockets, log_format: str, level: Level) -> int:
-    bus = Bus(Journal(), LogWriter(), _FORMATS[log_format], level)
+    stream = JournalStream(sys.stderr.buffer) if log_format == "journal" else None
+    bus = Bus(Journal(), LogWriter(stream), _FORMATS[log_format], level)
     told, credential = manager(os.environ, os.getpid()), api_token(os.environ)
     try:
         state = await _opened(snapshot, bus)

@@ -13,9 +13,10 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from functools import lru_cache
-from typing import BinaryIO
+from typing import Protocol
 
 from pxed.events import Event, Kind, Level
+from pxed.server.lines import one_line
 from pxed.server.redact import clean
 from pxed.status.journal import Journal
 
@@ -29,14 +30,20 @@ Deferred = tuple[Callable[..., Event], tuple[object, ...]]
 Observer = Callable[[list[Event]], None]
 _LOG = logging.getLogger(__name__)
 _NAMES = ("", "DEBUG  ", "INFO   ", "WARNING")  # by level // 10: an enum's hash takes longer than the rest of a line
-_SYSLOG_LEVEL = {Level.DEBUG: "<7>", Level.INFO: "<6>", Level.WARNING: "<4>"}
+
+
+class Stream(Protocol):
+    """Where lines go."""
+
+    def write(self, chunk: bytes, /) -> int: ...
+    def flush(self) -> None: ...
 
 
 class LogWriter:
     """Writes lines in a thread of its own: a full pipe stops the log, never an answer."""
 
-    def __init__(self, stream: BinaryIO | None = None) -> None:
-        self._stream = stream or sys.stderr.buffer
+    def __init__(self, stream: Stream | None = None) -> None:
+        self._stream: Stream = stream or sys.stderr.buffer
         self._chunks: queue.Queue[bytes | None] = queue.Queue(UNWRITTEN_CHUNKS)
         self._thread = threading.Thread(target=self._run, name="log", daemon=True)
         self._thread.start()
@@ -187,7 +194,7 @@ def _lost(count: int) -> Event:
 
 def as_text(event: Event) -> str:
     """ "2026-11-24T03:00:00Z INFO node1 [52:54:..]: offer: offered snponly.efi" """
-    return f"{_stamp(event.time)} {_NAMES[event.level // 10]} {_one_line(event.line())}"
+    return f"{_stamp(event.time)} {_NAMES[event.level // 10]} {one_line(event.line())}"
 
 
 @lru_cache(maxsize=16)
@@ -195,11 +202,6 @@ def _stamp(when: float) -> str:
     """The events of one wake-up share their time."""
     second = int(when)
     return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(second))}.{int((when - second) * 1000):03d}Z"
-
-
-def as_journal(event: Event) -> str:
-    """For journald, which adds the time itself: sd-daemon(3) level prefix, then the line."""
-    return f"{_SYSLOG_LEVEL[event.level]}{_one_line(event.line())}"
 
 
 def as_json(event: Event) -> str:
@@ -218,8 +220,3 @@ def as_dict(event: Event) -> dict[str, object]:
         "text": event.text,
         **event.data,
     }
-
-
-def _one_line(text: str) -> str:
-    """A peer's file name may hold anything; a log line may not."""
-    return text if text.isprintable() else "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)

@@ -7,7 +7,7 @@ import threading
 
 from pxed.events import Event, Kind, Level
 from pxed.server import bus as bus_module
-from pxed.server.bus import Bus, LogWriter, as_journal, as_json, as_text
+from pxed.server.bus import Bus, LogWriter, as_json, as_text
 from pxed.status.journal import Journal
 
 OFFER = Event(
@@ -31,10 +31,6 @@ def test_a_text_line_has_the_machine_first():
     assert as_text(OFFER) == "2026-11-18T11:06:40.250Z INFO    node1 [52:54:00:00:00:01]: offer: offered snponly.efi"
 
 
-def test_a_journal_line_has_the_level_that_journald_reads():
-    assert as_journal(OFFER) == "<6>node1 [52:54:00:00:00:01]: offer: offered snponly.efi"
-
-
 def test_a_json_line_has_the_events_data():
     assert json.loads(as_json(OFFER)) == {
         "time": 1795000000.25,
@@ -49,7 +45,7 @@ def test_a_json_line_has_the_events_data():
 
 def test_a_peer_cannot_forge_log_lines():
     forged = Event(Kind.REFUSED, 0.0, text="no file a\nnode1: running\x1b[2J")
-    for render in (as_text, as_journal, as_json):
+    for render in (as_text, as_json):
         line = render(forged)
         assert "\n" not in line
         assert "\x1b" not in line
