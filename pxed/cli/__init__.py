@@ -12,7 +12,7 @@ import typer
 
 from pxed.cli.images import app as images
 from pxed.cli.machines import app as machines
-from pxed.cli.options import DEFAULT_CONFIG, AsJson, Config
+from pxed.cli.options import DEFAULT_CONFIG, AsJson, Config, Server
 from pxed.cli.pflags import ButaneCommand
 
 app = typer.Typer(
@@ -45,6 +45,21 @@ def check(config: Config = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
     from pxed.cli.check import run
 
     raise typer.Exit(run(config, as_json))
+
+
+@app.command()
+def status(
+    once: Annotated[bool, typer.Option("--once", help="Print the table once, on a terminal too.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Print a line for each change, until it is ended.")] = False,
+    stuck: Annotated[bool, typer.Option("--stuck", help="Only machines that are stuck.")] = False,
+    config: Config = DEFAULT_CONFIG,
+    server: Server = "",
+    as_json: AsJson = False,
+) -> None:
+    """Every machine's boot, live: stage, since when, how far, and what is wrong. 1 if a machine is stuck."""
+    from pxed.cli.status import Wanted, run
+
+    raise typer.Exit(run(config, server, Wanted(once, watch, stuck, as_json)))
 
 
 @app.command()

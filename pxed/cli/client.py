@@ -5,11 +5,14 @@ http.client rather than urllib: no proxy of the environment stands between an op
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
+import socket
 import ssl
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
 from pxed.errors import ConfigError, PxedError
@@ -18,6 +21,7 @@ from pxed.server.apitoken import TokenError, parse_token
 
 SYSTEM_TOKEN = Path("/etc/pxed/api-token")  # that systemd/pxed.service hands to the daemon
 SECONDS = 30.0  # for one answer
+OPEN = "open"  # the first message of a stream
 _CONTENT = {"Content-Type": "application/json"}
 
 
@@ -33,13 +37,21 @@ class RefusedError(PxedError):
         self.status = status
 
 
+class Message(NamedTuple):
+    """A server-sent event."""
+
+    kind: str
+    data: Any
+
+
 class Client:
     """One daemon. Use it in a `with` block."""
 
-    def __init__(self, url: str, token_file: Path | None = None) -> None:
+    def __init__(self, url: str, token_file: Path | None = None, seconds: float = SECONDS) -> None:
         self.url = url.rstrip("/")
         self._token_file = token_file
-        self._connection = _connection(self.url)
+        self._socket: socket.socket | None = None
+        self._connection = _connection(self.url, seconds)
         self._prefix = urlsplit(self.url).path
 
     def __enter__(self) -> Client:
@@ -51,6 +63,28 @@ class Client:
     def get(self, path: str) -> Any:
         """What is at /api/v1/PATH. Raises UnreachableError and RefusedError."""
         return self._ask("GET", path, None, {})
+
+    def stream(self, path: str) -> Iterator[Message]:
+        """The events at /api/v1/PATH as they come. Raises UnreachableError when they end, and RefusedError."""
+        answer = self._sent("GET", path, None, {"Accept": "text/event-stream"})
+        try:
+            if answer.status != http.client.OK:
+                raise RefusedError(_sentence(answer.read(), answer.status), answer.status)
+            yield Message(OPEN, None)
+            yield from _messages(answer)
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            raise UnreachableError(f"the stream of {self.url} broke: {_said(error)}") from None
+        finally:
+            self._connection.close()
+            answer.close()
+        raise UnreachableError(f"the stream of {self.url} ended")
+
+    def abort(self) -> None:
+        """End what another thread waits for."""
+        sock = self._socket
+        if sock is not None:
+            with contextlib.suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
 
     def order(self, machine: str, what: str, content: dict[str, str]) -> Any:
         """Give an order; the machine's new view. Raises UnreachableError and RefusedError."""
@@ -68,19 +102,47 @@ class Client:
             raise UnreachableError(str(error)) from None
 
     def _ask(self, method: str, path: str, body: bytes | None, headers: dict[str, str]) -> Any:
+        answer = self._sent(method, path, body, headers)
         try:
-            self._connection.request(method, f"{self._prefix}/api/v1/{path}", body, headers)
-            answer = self._connection.getresponse()
             content = answer.read()
         except (OSError, http.client.HTTPException) as error:
-            self._connection.close()
-            raise UnreachableError(f"no answer from pxed at {self.url}: {_said(error)}") from None
+            raise self._no_answer(error) from None
         if answer.status != http.client.OK:
             raise RefusedError(_sentence(content, answer.status), answer.status)
         try:
             return json.loads(content)
         except ValueError:
             raise UnreachableError(f"what answers at {self.url} is no pxed: its answer is no JSON") from None
+
+    def _sent(self, method: str, path: str, body: bytes | None, headers: dict[str, str]) -> http.client.HTTPResponse:
+        try:
+            if self._connection.sock is None:
+                self._connection.connect()
+            self._socket = self._connection.sock
+            self._connection.request(method, f"{self._prefix}/api/v1/{path}", body, headers)
+            return self._connection.getresponse()
+        except (OSError, http.client.HTTPException) as error:
+            raise self._no_answer(error) from None
+
+    def _no_answer(self, error: Exception) -> UnreachableError:
+        self._connection.close()
+        return UnreachableError(f"no answer from pxed at {self.url}: {_said(error)}")
+
+
+def _messages(answer: http.client.HTTPResponse) -> Iterator[Message]:
+    """https://html.spec.whatwg.org/multipage/server-sent-events.html ; comments and ids are left out."""
+    kind, data = "", ""
+    for line in iter(answer.readline, b""):
+        text = line.decode().rstrip("\r\n")
+        name, _, value = text.partition(":")
+        if name == "event":
+            kind = value.removeprefix(" ")
+        elif name == "data":
+            data += value.removeprefix(" ")
+        elif not text:
+            if data:
+                yield Message(kind, json.loads(data))
+            kind, data = "", ""
 
 
 def machine_path(machine: str) -> str:
@@ -105,7 +167,7 @@ def client(config: Path, server: str, token_file: Path | None) -> Client:
     return Client(f"http://127.0.0.1:{settings.http.port}", token_file or own)
 
 
-def _connection(url: str) -> http.client.HTTPConnection:
+def _connection(url: str, seconds: float) -> http.client.HTTPConnection:
     try:
         parts = urlsplit(url)
         host, port, scheme = parts.hostname or "", parts.port, parts.scheme
@@ -114,8 +176,8 @@ def _connection(url: str) -> http.client.HTTPConnection:
     if not host or scheme not in ("http", "https"):
         raise UnreachableError(f"--server {url!r} is no URL of a pxed, such as http://10.0.0.2:8080")
     if scheme == "https":
-        return http.client.HTTPSConnection(host, port, timeout=SECONDS, context=ssl.create_default_context())
-    return http.client.HTTPConnection(host, port, timeout=SECONDS)
+        return http.client.HTTPSConnection(host, port, timeout=seconds, context=ssl.create_default_context())
+    return http.client.HTTPConnection(host, port, timeout=seconds)
 
 
 def _said(error: Exception) -> str:

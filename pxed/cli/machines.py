@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from pxed.cli.options import DEFAULT_CONFIG, AsJson, Config
+from pxed.cli.options import DEFAULT_CONFIG, AsJson, Config, Server
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -22,10 +22,6 @@ def _names(context: typer.Context, incomplete: str) -> list[str]:
     return [name for name in known_names(context.params.get("config") or DEFAULT_CONFIG) if name.startswith(incomplete)]
 
 
-Server = Annotated[
-    str,
-    typer.Option("--server", metavar="URL", envvar="PXED_SERVER", help="The daemon. Left out: this host's, by -c."),
-]
 TokenFile = Annotated[
     Path | None,
     typer.Option(

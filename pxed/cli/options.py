@@ -11,3 +11,7 @@ DEFAULT_CONFIG = Path("/etc/pxed/pxed.yaml")
 
 Config = Annotated[Path, typer.Option("-c", "--config", metavar="FILE", help="The inventory.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Server = Annotated[
+    str,
+    typer.Option("--server", metavar="URL", envvar="PXED_SERVER", help="The daemon. Left out: this host's, by -c."),
+]
