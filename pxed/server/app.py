@@ -41,7 +41,7 @@ from pxed.server.state import StateStore
 from pxed.server.systemd import Manager
 from pxed.server.tftp import Settings, TftpServer
 from pxed.server.tftp_files import Files
-from pxed.server.timelines import keep_of
+from pxed.server.timelines import TimelineHistory, keep_of
 from pxed.server.tracker import Tracker
 from pxed.status.patience import Patience
 
@@ -101,6 +101,8 @@ class Daemon:
         bus.observers.append(self._counters.observe)
         self.tracker = Tracker(bus.emit, _patience(server))
         bus.observers.append(self.tracker.take)
+        self._past = TimelineHistory(self.live, self._store, self._store, self._services.machines)
+        self.tracker.ended.append(self._past.keep)
         library = Library(server.data_dir)
         loop = asyncio.get_running_loop()
         self._tftp = TftpServer(
@@ -225,6 +227,7 @@ class Daemon:
         self._tftp.close()
         await self._http.close()
         await self._releases.close()
+        self._past.stop(self.tracker, time.time())
         await self._store.close()
         self._sockets.close()
         self._bus.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -15,13 +15,15 @@ from pxed.events import Event
 from pxed.inventory.loader import loads
 from pxed.inventory.model import HistorySettings
 from pxed.server import state as state_module
+from pxed.server import timelines
 from pxed.server.live import Live
 from pxed.server.state import StateStore
-from pxed.server.timelines import TimelineHistory, keep_of
+from pxed.server.timelines import STOPPED, TimelineHistory, keep_of
+from pxed.status.boots import Boot, Outcome
 from pxed.status.records import BootRecord, Setting
 from pxed.status.store import StoreError, Trouble
 from pxed.status.store.retention import Keep
-from tests.server.httpsite import snapshot
+from tests.server.httpsite import snapshot, until
 from tests.server.standings import Standings
 from tests.status.test_archive import BOOT
 
@@ -62,6 +64,7 @@ class Site:
         self.history.keep(replace(BOOT, id=f"b{number}", machine=machine, mac=mac, began=began, ended=began + 60))
 
     async def ids(self, name: str, limit: int = 20) -> list[str]:
+        self.history.flush()
         await self.state.commit(Setting("so that all before it", "is written"))
         return [view["id"] for view in await self.history.recent(name, limit)]
 
@@ -94,6 +97,19 @@ async def test_boots_are_there_newest_first_and_by_their_ids(site: Site) -> None
     assert one is not None
     assert (one["machine"], one["mac"], one["outcome"]) == ("node2", M2, "running")
     assert await site.history.one("b9") is None
+
+
+async def test_a_hall_that_has_come_up_is_written_little_by_little(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[int] = []
+    monkeypatch.setattr(timelines, "PAUSE_SECONDS", 0.0)
+    later = site.state.later
+    monkeypatch.setattr(site.state, "later", lambda *rows: (written.append(len(rows)), later(*rows)))
+    for number in range(20):
+        site.ended(number)
+    assert written == []
+    await until(lambda: sum(written) == 20)
+    assert written == [8, 8, 4]
+    assert len(await site.ids("node1", 30)) == 20
 
 
 async def test_a_boot_that_is_kept_twice_is_as_it_was_last(site: Site) -> None:
@@ -138,9 +154,41 @@ async def test_a_renamed_machine_without_a_mac_is_found_by_those_it_booted_with(
     assert await site.ids("rack1") == ["b1"]
 
 
+class Present:
+    """One boot that goes on, and one that is told as ended by the last tick."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._boots = {
+            "node1": replace(BOOT, id="b2", outcome=Outcome.OPEN, began=DAYS_AGO, ended=0.0),
+            "node2": replace(BOOT, id="b1", machine="node2", mac=M2, began=DAYS_AGO),
+            "node3": None,
+        }
+
+    def tick(self, now: float) -> None:
+        self._site.ended(1, "node2", M2)
+
+    def names(self) -> Iterable[str]:
+        return self._boots
+
+    def current(self, name: str) -> Boot | None:
+        return self._boots[name]
+
+
+async def test_boots_that_go_on_when_pxed_ends_are_kept_as_far_as_they_were_seen(tmp_path: Path) -> None:
+    async with keeping(tmp_path) as site:
+        site.history.stop(Present(site), DAYS_AGO + 100)
+    async with keeping(tmp_path) as site:
+        [view] = await site.history.recent("node1", 5)
+        assert (view["id"], view["outcome"], view["ended"]) == ("b2", None, round(DAYS_AGO + 100, 3))
+        assert view["notes"][-1]["text"] == STOPPED
+        assert await site.ids("node2") == ["b1"]
+
+
 async def test_boots_are_still_there_after_a_restart(tmp_path: Path) -> None:
     async with keeping(tmp_path) as site:
         site.ended(1)
+        site.history.flush()
     async with keeping(tmp_path) as site:
         assert await site.ids("node1") == ["b1"]
 

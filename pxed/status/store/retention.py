@@ -16,7 +16,7 @@ from pxed.status.store.tables import NAMES, TABLES
 
 PER_MACHINE = 50
 IN_ALL = 200_000  # about 60 MB of boots
-TIMELINES_IN_ALL = 100_000  # about 350 MB
+TIMELINES_IN_ALL = 100_000  # about 450 MB
 EVERY = 16  # rows of a machine between two looks at its oldest
 STEP = 1_000  # rows in all between two looks, and at most this many go at once
 AGE_SECONDS = 3600.0  # between two looks at what is too old
