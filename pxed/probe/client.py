@@ -163,7 +163,7 @@ class Client:
         except OSError:
             return  # the server is gone; the lease ends by itself
 
-    def bootserver(self, server: str, item: int | None = None, tries: int = 3, seconds: float = 2.0) -> Reply | None:
+    def bootserver(self, server: str, item: int | None = None, tries: int = 3, seconds: float = 1.0) -> Reply | None:
         """The answer on port 4011, None for silence. `item`: the boot server type of a menu (43.71)."""
         if not self.nic.address:
             raise ProbeError("port 4011 is asked with a leased address: request() comes first")
@@ -202,11 +202,11 @@ class Client:
     def _exchange(self, request: Datagram, seconds: float, send: Callable[[], None] | None = None) -> Iterator[Reply]:
         """Send, then every reply to this request for so long."""
         with self.nic.wire() as wire:
-            began = time.time()
             if send is not None:
                 send()
             else:
                 wire.broadcast(request.payload, source=request.src, sport=request.sport, dport=request.dport)
+            began = time.time()
             for datagram in wire.datagrams(seconds):
                 reply = _reply(datagram, request, datagram.time - began)
                 if reply is not None:

@@ -89,6 +89,8 @@ class Nic:
             return
         if self.address == address:
             return
+        if self._lent:
+            self._ip("addr", "del", self._lent, "dev", self.interface, check=False)
         self._lent = f"{address}/{prefix}"
         self._ip("addr", "add", self._lent, "dev", self.interface)
         self.address = address

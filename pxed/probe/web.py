@@ -7,7 +7,7 @@ import http.client
 import ssl
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import urljoin, urlsplit
 
 from pxed.probe.nic import ProbeError
@@ -72,7 +72,7 @@ def ask(
         finally:
             connection.close()
     except (OSError, http.client.HTTPException) as error:
-        return Response(url, 0, error=_words(error), seconds=time.monotonic() - began)
+        return Response(url, 0, error=words(error), seconds=time.monotonic() - began)
     where = found.headers.get("location", "")
     if redirects and where and found.status in (301, 302, 303, 307, 308):
         more = ask(urljoin(url, where), method=method, headers=headers, timeout=timeout, redirects=redirects - 1,
@@ -127,7 +127,8 @@ def _connection(url: str, timeout: float, context: ssl.SSLContext | None) -> htt
     return http.client.HTTPSConnection(parts.hostname, parts.port or 443, timeout=timeout, context=context)
 
 
-def _words(error: Exception) -> str:
+def words(error: Exception) -> str:
+    """What is said of a failed connection."""
     if isinstance(error, TimeoutError):
         return "no answer in time"
     if isinstance(error, ConnectionRefusedError):
@@ -136,6 +137,4 @@ def _words(error: Exception) -> str:
 
 
 def _from(response: Response, url: str) -> Response:
-    from dataclasses import replace
-
     return replace(response, redirected=url)

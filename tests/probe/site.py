@@ -18,6 +18,7 @@ from tests.lab.process import Program, run, spawn
 
 MAC = "52:54:00:77:02:01"
 UUID = "00112233-4455-6677-8899-aabbccddee01"
+WHO = ("-i", "eth0", "--mac", MAC, "--uuid", UUID, "--timeout", "0.6")
 KERNEL, INITRD = b"kernel" * 30_000, b"initrd" * 200_000
 LOADERS = ("snponly.efi", "undionly.kpxe")
 
@@ -93,9 +94,12 @@ def inventory(directory: Path, **machine: Any) -> Path:
 
 
 @contextlib.contextmanager
-def pxed(directory: Path, **machine: Any) -> Iterator[tuple[Site, daemon.Daemon]]:
+def pxed(directory: Path, *, dhcp: bool = True, **machine: Any) -> Iterator[tuple[Site, daemon.Daemon]]:
     """The network with pxed on it."""
-    with network(directory) as site, daemon.serving(site.network, inventory(directory, **machine), directory) as served:
+    with (
+        network(directory, dhcp=dhcp) as site,
+        daemon.serving(site.network, inventory(directory, **machine), directory) as served,
+    ):
         yield site, served
 
 
