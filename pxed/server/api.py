@@ -36,6 +36,7 @@ _PAGE = """<!DOCTYPE html>
 <li><a href="/api/v1/machines">/api/v1/machines</a>, /api/v1/machines/NAME: machines, and where each stands</li>
 <li>POST /api/v1/machines/NAME/install, local, reset, next: orders; they need the API's token</li>
 <li><a href="/api/v1/boots">/api/v1/boots</a>, <a href="/api/v1/alerts">/api/v1/alerts</a>: boots; what to look at</li>
+<li><a href="/api/v1/fleet">/api/v1/fleet</a>, /api/v1/fleet/events: all machines as rows, and their changes</li>
 <li><a href="/api/v1/events">/api/v1/events</a>: events as they happen (server-sent events)</li>
 <li><a href="/boot.ipxe">/boot.ipxe</a>: at an iPXE prompt: <code>chain {url}/boot.ipxe</code></li>
 <li>/loaders/FILE, /images/NAME/FILE: boot loaders, kernels, initrds</li>

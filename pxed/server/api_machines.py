@@ -21,12 +21,14 @@ from pxed.server.auth import Auth
 from pxed.server.bodies import read_body
 from pxed.server.bus import as_dict
 from pxed.server.callers import named
+from pxed.server.fleet import Boots
 from pxed.server.happenings import happened
 from pxed.server.orders import Machines, OrderError, Orders
 from pxed.server.replies import Asked, json_bytes, json_reply, refuse
 from pxed.server.routes import Route
 from pxed.server.standings import found, ordered
 from pxed.server.views import alert_view, attempt_view, boot_view, install_view, next_view
+from pxed.status.boots import as_dict as timeline_view
 from pxed.status.records import Standing
 
 MAX_ORDER = 4096  # bytes of an order's body
@@ -41,7 +43,10 @@ _Row = TypeVar("_Row")
 class MachinePages:
     """Answers what is asked of machines, and takes orders from the bearer of the token."""
 
-    def __init__(self, journal: Journal, machines: Machines, orders: Orders, auth: Auth, emit: Emit) -> None:
+    def __init__(
+        self, journal: Journal, machines: Machines, orders: Orders, auth: Auth, emit: Emit, timelines: Boots
+    ) -> None:
+        self._timelines = timelines
         self._journal = journal
         self._machines = machines
         self._orders = orders
@@ -57,8 +62,8 @@ class MachinePages:
     async def show(self, asked: Asked) -> web.StreamResponse:
         """One machine by name or MAC: its last boots, attempts and alerts, newest first; its events, oldest first."""
         name, machine = _named(asked, asked.found.args[0])
-        events, boots = self._journal.events(name), self._machines.boots(name)
-        if machine is None and not events and not boots and self._machines.standing(name) is None:
+        events, boots, timeline = self._journal.events(name), self._machines.boots(name), self._timelines.current(name)
+        if machine is None and not (events or boots or timeline) and self._machines.standing(name) is None:
             refuse(404, f"There is no machine {name!r} in the inventory, and none was heard of.")
         now = time.time()
         return json_reply({
@@ -67,6 +72,8 @@ class MachinePages:
             "boots": [boot_view(boot, now) for boot in boots[:MACHINE_ROWS]],
             "alerts": [alert_view(alert) for alert in self._machines.alerts(name)[:MACHINE_ROWS]],
             "events": [as_dict(event) for event in events],
+            "timeline": timeline_view(timeline) if timeline is not None else None,
+            "verdict": timeline.finding.as_dict() if timeline is not None and timeline.finding is not None else None,
         })  # fmt: skip
 
     async def boots(self, asked: Asked) -> web.StreamResponse:

@@ -63,14 +63,12 @@ class BootPages:
     async def _matched(self, asked: Asked, arrival: Arrival, said: str) -> web.StreamResponse:
         """A boot of a machine with a profile: its course is kept before it is told."""
         inventory, match, caller = asked.snapshot.inventory, arrival.match, arrival.visitor.caller
-        release = self._releases.booted_by(inventory, match, arrival.visitor.identity.arch)
-        target = self._releases.installed_by(inventory, match) if arrival.way is Way.INSTALL else None
-        if target is not None and target.missing and not (release is not None and release.missing):
-            release = target
+        release, version = self._releases.needed(
+            inventory, match, arrival.visitor.identity.arch, installs=arrival.way is Way.INSTALL
+        )
         if not asked.is_get:
             course = Course(Way.ANNOUNCE if is_guarded(inventory, arrival) else arrival.way)
             return text_reply(self._page(asked, arrival, course, release).script)
-        version = (target or release or Release()).version
         try:
             course = await self._visits.settle(inventory, arrival, version, release.missing if release else "")
         except StoreError:

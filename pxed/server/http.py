@@ -27,6 +27,7 @@ from pxed.server.callers import Caller, ClientMap, caller_of, named
 from pxed.server.certificate import Tls
 from pxed.server.configpages import ConfigPages
 from pxed.server.counters import Counters
+from pxed.server.dashboard import Dashboard
 from pxed.server.downloads import Downloads
 from pxed.server.happenings import refused
 from pxed.server.live import Live, Snapshot
@@ -73,6 +74,7 @@ class HttpServer:
         pages: MachinePages,
         counters: Counters,
         metrics: MetricsPage,
+        dashboard: Dashboard,
     ) -> None:
         self._live = live
         self._emit = emit
@@ -84,6 +86,7 @@ class HttpServer:
         reports = ReportPages(emit, services.access, machines, services.progress, services.first_boots)
         configs = ConfigPages(emit, services.access, machines, services.guarded, reports.had_first_boot)
         self._api = Api(journal, subscribe, services.keeper)
+        self._dashboard = dashboard
         self._handlers: dict[Route, Handler] = {
             Route.BOOT: boots.boot,
             Route.AUTOEXEC: boots.entry,
@@ -94,10 +97,10 @@ class HttpServer:
             Route.IMAGE: downloads.image,
             Route.MIRROR: downloads.mirror,
             Route.HEALTH: self._api.health,
-            Route.INDEX: self._api.index,
             Route.EVENTS: self._api.events,
             Route.METRICS: metrics.metrics,
             **machine_handlers(pages),
+            **dashboard.handlers(self._api.index),
         }
         self._server: _Server | None = None
         self._listeners: list[asyncio.Server | SecureListener] = []
@@ -139,6 +142,7 @@ class HttpServer:
             listener.close()
         self._listeners = []
         self._api.close()
+        self._dashboard.close()
         for connection in self._server.connections if self._server is not None else ():
             # aiohttp's own pre_shutdown() only stops reading idle connections: their next request would hang.
             if connection in self._busy:

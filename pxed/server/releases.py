@@ -55,10 +55,12 @@ class Releases:
     def index(self) -> Index:
         return self._live.index
 
-    def booted_by(self, inventory: Inventory, match: Match, arch: str | None) -> page.Release | None:
+    def booted_by(
+        self, inventory: Inventory, match: Match, arch: str | None, *, note: bool = True
+    ) -> page.Release | None:
         """What of its image is mirrored for a machine that asks for its script; None when it boots no release.
 
-        `arch` is what the machine says of itself.
+        `arch` is what the machine says of itself. `note`: the release is in use from now on.
         """
         name = match.profile.image or ""
         flatcar = inventory.images[name].flatcar if name in inventory.images else None
@@ -69,10 +71,11 @@ class Releases:
         version = version_for(name, flatcar, self.index, match.name)
         if not version:
             return page.Release(missing=self.missing(name))
-        self._booting.use(flatcar.channel, flatcar.arch, version)
+        if note:
+            self._booting.use(flatcar.channel, flatcar.arch, version)
         return page.Release(version)
 
-    def installed_by(self, inventory: Inventory, match: Match) -> page.Release | None:
+    def installed_by(self, inventory: Inventory, match: Match, *, note: bool = True) -> page.Release | None:
         """The release that a machine's installation writes to disk; None when its image installs itself."""
         target = target_of(match.profile, inventory.images)
         if target is None:
@@ -82,8 +85,21 @@ class Releases:
         if not version or INSTALL_IMAGE not in self.index.releases[key].files:
             why = "is mirrored without its image for installation yet" if version else self.missing(target.image)
             return page.Release(missing=f"the release to install ({target.image}) {why}")
-        self._booting.use(*key)
+        if note:
+            self._booting.use(*key)
         return page.Release(version)
+
+    def needed(
+        self, inventory: Inventory, match: Match, arch: str | None, *, installs: bool, note: bool = True
+    ) -> tuple[page.Release | None, str]:
+        """The release that a boot's script is made of, and the version that the boot is about: that which it installs,
+        where it installs one."""
+        release = self.booted_by(inventory, match, arch, note=note)
+        target = self.installed_by(inventory, match, note=note) if installs else None
+        version = (target or release or page.Release()).version
+        if target is not None and target.missing and not (release is not None and release.missing):
+            release = target
+        return release, version
 
     def of_image(self, name: str, image: Image, machine: str, version: str = "") -> Release | None:
         """The release of an image that is asked for: the given version, else what the machine boots."""

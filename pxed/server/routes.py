@@ -41,6 +41,15 @@ class Route(StrEnum):
     NEXT = "next"
     INDEX = "index"
     METRICS = "metrics"
+    WEB = "web"  # this and the next ones are for the dashboard
+    FLEET = "fleet"
+    FLEET_EVENTS = "fleet-events"
+    TIMELINES = "timelines"
+    TIMELINE = "timeline"
+    PREVIEW = "preview"
+    UNKNOWN = "unknown"
+    MIRRORED = "mirrored"
+    NETWORK = "network"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +73,7 @@ class Refusal:
 # Path, "*" for one part and "**" for the rest -> route and its methods.
 _TABLE: tuple[tuple[tuple[str, ...], Route, tuple[str, ...]], ...] = (
     ((), Route.INDEX, READ),
+    (("web", "*"), Route.WEB, READ),
     (("boot.ipxe",), Route.BOOT, READ),
     (("loaders", "**"), Route.LOADER, READ),
     (("images", "*", "**"), Route.IMAGE, READ),
@@ -79,6 +89,14 @@ _TABLE: tuple[tuple[tuple[str, ...], Route, tuple[str, ...]], ...] = (
     (("api", "v1", "machines", "*", "local"), Route.LOCAL, POST),
     (("api", "v1", "machines", "*", "reset"), Route.RESET, POST),
     (("api", "v1", "machines", "*", "next"), Route.NEXT, POST),
+    (("api", "v1", "machines", "*", "boots"), Route.TIMELINES, READ),
+    (("api", "v1", "machines", "*", "preview"), Route.PREVIEW, READ),
+    (("api", "v1", "timelines", "*"), Route.TIMELINE, READ),
+    (("api", "v1", "fleet"), Route.FLEET, READ),
+    (("api", "v1", "fleet", "events"), Route.FLEET_EVENTS, READ),
+    (("api", "v1", "unknown"), Route.UNKNOWN, READ),
+    (("api", "v1", "mirror"), Route.MIRRORED, READ),
+    (("api", "v1", "network"), Route.NETWORK, READ),
     (("api", "v1", "boots"), Route.BOOTS, READ),
     (("api", "v1", "alerts"), Route.ALERTS, READ),
     (("api", "v1", "events"), Route.EVENTS, READ),

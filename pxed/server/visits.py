@@ -37,6 +37,7 @@ from pxed.status.store.errors import StoreError
 
 REPORT_SECONDS = 30 * 86400.0  # a report's token: the boot that follows ends it
 FULL = f"pxed knows {strangers.MOST} others that are not, which it may not forget"
+TOKEN = "TOKEN"  # noqa: S105  # stands for a secret
 _BOOT = re.compile(r"[0-9a-f]{16}")
 
 
@@ -126,6 +127,15 @@ class Visits:
         tls = inventory.server.http.tls
         secure = tls is not None and tls.ca is None and bool(tokens.token or tokens.report)
         return course._replace(boot=arrival.boot, token=tokens.token, report=tokens.report, secure=secure)
+
+    def foresee(self, inventory: Inventory, arrival: Arrival, version: str) -> Course:
+        """What settle() would say of this boot once it has shown itself, TOKEN for each secret. Changes nothing."""
+        course, _ = self._course(arrival, time.time(), version)
+        profile, tls = arrival.match.profile, inventory.server.http.tls
+        shows = secrets_of(profile, inventory.images.get(profile.image or ""), course.way)
+        token, report = TOKEN if shows.config or shows.archive else "", TOKEN if shows.report else ""
+        secure = tls is not None and tls.ca is None and bool(token or report)
+        return course._replace(boot="", token=token, report=report, secure=secure)
 
     async def _begin(
         self, arrival: Arrival, now: float, step: Step, record: BootRecord | None, rows: list[Write], *, guarded: bool

@@ -7,6 +7,7 @@ import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Protocol
 
@@ -17,13 +18,20 @@ from pxed.events import Event, Kind
 from pxed.ignition.load import load_configs
 from pxed.inventory.loader import loads
 from pxed.inventory.tls import TlsSettings
+from pxed.server.api_fleet import FleetPages, Past
 from pxed.server.api_machines import MachinePages
+from pxed.server.api_preview import PreviewPages
+from pxed.server.api_site import SitePages
+from pxed.server.api_unknown import UnknownPages
 from pxed.server.auth import Auth
 from pxed.server.certificate import Tls
 from pxed.server.clients import Clients
 from pxed.server.counters import Counters
+from pxed.server.dashboard import Dashboard
+from pxed.server.fleet import Fleet
 from pxed.server.histogram import Histogram
 from pxed.server.http import HttpServer
+from pxed.server.interfaces import Interface
 from pxed.server.live import Live, Snapshot
 from pxed.server.metrics import MetricsPage, Sources
 from pxed.server.orders import Machines, Orders
@@ -33,8 +41,10 @@ from pxed.server.state import COMMIT_BOUNDS
 from pxed.status.boots import Boot
 from pxed.status.journal import Journal
 from tests.server.keeper import Keeper
+from tests.server.timelines import NoHistory, Timelines
 
 MAC1, MAC2, STRANGER = "52:54:00:00:00:01", "52:54:00:00:00:02", "02:00:00:00:00:99"
+INTERFACES = [Interface(2, "eth1", ("10.0.0.2",), 1500, (IPv4Network("10.0.0.0/24"),))]
 KERNEL = bytes(range(256)) * 512
 INITRD = b"initrd" * 5000
 LOADER = b"MZ loader"
@@ -61,7 +71,7 @@ machines:
 TEMPLATE = '{"ignition": {"version": "3.3.0"}, "who": {{ [machine.name, server.url] | to_json }}}'
 
 
-class Fleet(Machines, Orders, Protocol):
+class Ordered(Machines, Orders, Protocol):
     """Knows where machines stand, and takes orders."""
 
 
@@ -72,6 +82,7 @@ class Bus:
         self.events: list[Event] = []
         self.journal = journal
         self.counters = Counters()
+        self.observers: list[Callable[[list[Event]], None]] = []
         self._queues: set[asyncio.Queue[Event | None]] = set()
         self._changed = asyncio.Event()
 
@@ -80,6 +91,8 @@ class Bus:
         self.journal.add(event)
         self.counters.observe([event])
         self._changed.set()
+        for observe in self.observers:
+            observe([event])
         for queue in self._queues:
             queue.put_nowait(event)
 
@@ -225,10 +238,12 @@ async def serving(
     unknown: str = "ignore",
     text: str = INVENTORY,
     arriving: Arriving = lambda image: "",
-    machines: Fleet | None = None,
+    machines: Ordered | None = None,
     auth: Auth | None = None,
     keeper: Keeper | None = None,
     tls: TlsSettings | None = None,
+    tracker: Timelines | None = None,
+    history: Past | None = None,
 ) -> AsyncIterator[Site]:
     """A server that is gone afterwards, with all its connections."""
     write_files(home)
@@ -243,6 +258,9 @@ async def serving(
     services = await make_services(live, keeper, keeper.contents, clients, bus.emit)
     releases = Releases(live, home / "data", bus.emit, keeper, arriving)
     known = Known()
+    tracker, shown = tracker or Timelines(), machines or services.machines
+    fleet = Fleet(live, shown, tracker)
+    bus.observers.append(fleet.observe)
     server = HttpServer(
         live,
         library,
@@ -252,8 +270,12 @@ async def serving(
         services,
         journal=journal,
         subscribe=bus.subscribe,
-        pages=MachinePages(
-            journal, machines or services.machines, machines or services.operators, auth or Auth(), bus.emit
+        pages=MachinePages(journal, shown, machines or services.operators, auth or Auth(), bus.emit, tracker),
+        dashboard=Dashboard(
+            FleetPages(fleet, tracker, shown, history or NoHistory()),
+            PreviewPages(services.visits, services.first_boots, releases, tracker),
+            UnknownPages(journal),
+            SitePages(live, arriving, lambda: INTERFACES, tracker.network),
         ),
         counters=bus.counters,
         metrics=MetricsPage(bus.counters, Sources(live, services.machines, keeper, Histogram(COMMIT_BOUNDS), known)),

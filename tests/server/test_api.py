@@ -82,7 +82,14 @@ async def test_the_index_leads_on(tmp_path: Path) -> None:
     async with serving(tmp_path) as site:
         answer = await site.ask("/")
         assert answer.headers["content-type"].startswith("text/html")
-        for target in ("/healthz", "/api/v1/machines", "/api/v1/boots", "/api/v1/alerts", "/api/v1/events"):
+        for target in (
+            "/healthz",
+            "/api/v1/machines",
+            "/api/v1/boots",
+            "/api/v1/alerts",
+            "/api/v1/events",
+            "/api/v1/fleet",
+        ):
             assert f'href="{target}"' in answer.text
             assert (await site.ask(target, "HEAD")).status == 200
 

@@ -12,13 +12,18 @@ from pathlib import Path
 
 import pytest
 
-from pxed.events import Event, Kind
+from pxed.events import Event, Kind, Value
 from pxed.server.auth import Auth
 from pxed.status.records import Alert, Attempt, BootRecord, Standing, State
 from tests.server.httpsite import Site, serving
 from tests.server.standings import Standings, write_token
 
 TEXT = (Path(__file__).parents[2] / "docs" / "api.md").read_text()
+STRANGER = "02:00:00:00:00:99"
+ASKED: dict[str, Value] = {
+    "interface": "eth1", "arch": "x86_64-efi", "uuid": "444c4c45510010358053b4c04f564433", "serial": "7CV2",
+    "wanted": True,
+}  # fmt: skip
 REQUESTS = re.findall(r"^```http\nGET (\S+)\n```\n\n```json\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
 COMMANDS = [
     line for block in re.findall(r"^```bash\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL) for line in block.splitlines()
@@ -56,17 +61,19 @@ def standings() -> Standings:
 
 
 @asynccontextmanager
-async def site_of_the_page(home: Path) -> AsyncIterator[Site]:
+async def site_of_the_page(home: Path, target: str = "") -> AsyncIterator[Site]:
     write_token(home / "token")
     async with serving(home, text=INVENTORY, machines=standings(), auth=Auth()) as site:
         text = "the machine reports: installing: fetching"
         site.bus.emit(Event(Kind.INSTALLING, T, "node1", MAC, text, data={"profile": "worker"}))
+        if target == "/api/v1/unknown":
+            site.bus.emit(Event(Kind.IGNORED, T - 1000, "", STRANGER, "not listed", data=ASKED))
         yield site
 
 
 @pytest.mark.parametrize(("target", "answer"), REQUESTS, ids=[target for target, _ in REQUESTS])
 async def test_each_request_gets_the_answer_below_it(tmp_path: Path, target: str, answer: str) -> None:
-    async with site_of_the_page(tmp_path) as site:
+    async with site_of_the_page(tmp_path, target) as site:
         given = await site.ask(target)
     assert json.loads(given.body) == json.loads(answer)
 

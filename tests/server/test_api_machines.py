@@ -18,7 +18,7 @@ from tests.server.httpsite import INVENTORY, MAC1, STRANGER, Site, serving
 from tests.server.standings import Standings
 
 FIELDS = ["name", "listed", "macs", "uuid", "serial", "profile", "summary", "install", "next", "boot", "last"]
-LISTS = ["attempts", "boots", "alerts", "events"]
+LISTS = ["attempts", "boots", "alerts", "events", "timeline", "verdict"]
 PAST, COMING = 1000.0, 4e9
 BOOT = BootRecord("secret-boot-id", "node1", MAC1, "10.0.0.9", 900.0, "worker", "install", PAST)
 ALERT = Alert("a1", 950.0, "node1", MAC1, "10.0.0.66", "replay", "a spent token was shown again")

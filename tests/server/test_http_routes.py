@@ -35,6 +35,15 @@ from pxed.server.routes import Found, Refusal, Route, route
         ("/api/v1/events", Route.EVENTS, ()),
         ("/api/v1/boots?machine=node1", Route.BOOTS, ()),
         ("/api/v1/alerts", Route.ALERTS, ()),
+        ("/web/app.js", Route.WEB, ("app.js",)),
+        ("/api/v1/fleet", Route.FLEET, ()),
+        ("/api/v1/fleet/events?after=1", Route.FLEET_EVENTS, ()),
+        ("/api/v1/machines/node1/boots", Route.TIMELINES, ("node1",)),
+        ("/api/v1/machines/node1/preview?arch=7", Route.PREVIEW, ("node1",)),
+        ("/api/v1/timelines/b1", Route.TIMELINE, ("b1",)),
+        ("/api/v1/unknown", Route.UNKNOWN, ()),
+        ("/api/v1/mirror", Route.MIRRORED, ()),
+        ("/api/v1/network", Route.NETWORK, ()),
     ],
 )
 def test_a_path_asks_for_a_page(target: str, expected: Route, args: tuple[str, ...]) -> None:
