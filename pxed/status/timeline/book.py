@@ -132,12 +132,20 @@ class Book:
     def stood(self, track: Track, since: float) -> list[Boot]:
         """The boots before the current one, back to `since`, up to one that came up; newest first."""
         failed: list[Boot] = []
+        next_began = track.trail.boot.began if track.trail is not None else 0.0
         for boot in track.past:
-            if boot.began < since or boot.outcome in (Outcome.RUNNING, Outcome.INSTALLED, Outcome.LOCAL):
+            if boot.began < since or self._came_up(boot, next_began):
                 break
             if ORDER[boot.stage] >= ORDER[LATE]:
                 failed.append(boot)
+            next_began = boot.began
         return failed
+
+    def _came_up(self, boot: Boot, next_began: float) -> bool:
+        """By its own word; without one, when nothing more was heard of it for a while."""
+        if boot.outcome is Outcome.RUNNING and boot.stage is not Stage.RUNNING:
+            return next_began - boot.last > self.patience.unseen
+        return boot.outcome in (Outcome.RUNNING, Outcome.INSTALLED, Outcome.LOCAL)
 
     # for readers
 

@@ -20,13 +20,15 @@ def on_script(book: Book, event: Event) -> None:
         return
     data, boot = event.data, trail.boot
     boot.profile, boot.way = str(data.get("profile", "")), str(data.get("way", ""))
-    boot.record = str(data.get("boot", "")) or boot.record
+    record = str(data.get("boot", "")) or boot.record
+    if record != boot.record:
+        trail.refusals.pop("image", None)  # else iPXE asks again for what it was refused
+    boot.record = record
     boot.image, boot.version = str(data.get("image", "")), str(data.get("version", ""))
     boot.arch = boot.arch or str(data.get("arch", ""))
     trail.plan = _plan(event, trail)
     book.alarm(trail)
     trail.scripted, trail.loaders, trail.loaded, trail.left_out = event.time, 0, 0.0, ""
-    trail.refusals.pop("image", None)
     _learn(book, trail, event)
     spans.enter(boot, Stage.SCRIPT, Speaker.IPXE, event.time, event.text, "http")
     spans.leave(boot, event.time)
