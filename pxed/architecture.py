@@ -88,6 +88,11 @@ def name_of(number: int) -> str:
         return f"arch-{number}"
 
 
+def number_of(name: str) -> int:
+    """An option 93 number for a name; that of x64 UEFI for a name that has none, as most firmware is."""
+    return next(iter(_NAMES.get(name, ())), Architecture.X64_UEFI)
+
+
 def without_http(number: int) -> int:
     """What the iPXE that UEFI HTTP Boot loaded says: the same architecture, started by PXE."""
     return Architecture[Architecture(number).name.removesuffix("_HTTP")] if number in HTTP_BOOT else number

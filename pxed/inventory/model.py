@@ -94,6 +94,11 @@ class Server(Base):
         description="Addresses and networks of DHCP relays (giaddr) whose messages show that a machine boots, so that "
         "it may get its secrets. Those of others are answered, but count for nothing.",
     )
+    survey: Literal["stalled", "never"] = Field(
+        "stalled",
+        description="Whether pxed itself asks the other DHCP and PXE servers, with one DISCOVER and never a REQUEST: "
+        "stalled (when a boot stands still before its script) or never.",
+    )
     tftp: TftpSettings = Field(TftpSettings(), description="The TFTP server.")
     http: HttpSettings = Field(HttpSettings(), description="The HTTP server.")
     mirror: MirrorSettings = Field(MirrorSettings(), description="The mirror of Flatcar releases.")

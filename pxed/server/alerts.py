@@ -40,17 +40,18 @@ class Alerts:
         """Those of one machine, or all; newest first."""
         return [alert for alert in reversed(self._alerts) if not machine or alert.machine == machine]
 
-    def alert(self, what: str, subject: Subject, text: str) -> None:
-        """Raise one, unless the same was raised a moment ago."""
+    def alert(self, what: str, subject: Subject, text: str) -> bool:
+        """Raise one, unless the same was raised a moment ago; whether it was."""
         now, key = time.time(), (what, subject.machine, subject.address)
         last = self._recent.get(key)
         if last is not None and 0 <= now - last < QUIET_SECONDS:
-            return
+            return False
         self._recent[key] = now
         self._recent.move_to_end(key)
         if len(self._recent) > MOST_RECENT:
             self._recent.popitem(last=False)
         self._raise(what, subject, printable(text), now)
+        return True
 
     def _raise(self, what: str, subject: Subject, text: str, now: float) -> None:
         identifier = f"{int(now * 1000):013d}-{token_hex(4)}"

@@ -37,6 +37,7 @@ from pxed.server.metrics import MetricsPage, Sources
 from pxed.server.mirroring import Mirroring
 from pxed.server.releases import Releases
 from pxed.server.reload import Reloader
+from pxed.server.rivals import Rivals
 from pxed.server.services import Services, make_services
 from pxed.server.sockets import Sockets
 from pxed.server.state import StateStore
@@ -98,13 +99,17 @@ class Daemon:
         self._sockets = sockets
         self._stopping = asyncio.Event()
         self._reloader = Reloader(path, self.live, bus.emit, manager)
-        self._dhcp = DhcpServer(self.live, self.interfaces, bus, self.clients, self._services.seen)
+        alerts = self._services.alerts
+        self._rivals = Rivals(self.live, self.interfaces, bus.emit, self.clients, alerts)
+        seen, questions = self._services.seen, self._rivals.questions
+        self._dhcp = DhcpServer(self.live, self.interfaces, bus, self.clients, seen, questions)
         self._counters = Counters()
         bus.observers.append(self._counters.observe)
         self.tracker = Tracker(bus.emit, _patience(server))
         bus.observers.append(self.tracker.take)
         self._past = TimelineHistory(self.live, self._store, self._store, self._services.machines)
         self.tracker.ended.append(self._past.keep)
+        self.tracker.survey = self._rivals.survey
         library = Library(server.data_dir)
         loop = asyncio.get_running_loop()
         self._tftp = TftpServer(
@@ -186,6 +191,8 @@ class Daemon:
             self._dhcp.attach(sock, BOOT_SERVER_PORT)
         for sock in self._sockets.dhcp:
             self._dhcp.attach(sock, SERVER_PORT)
+        for sock in self._sockets.rivals:
+            self._rivals.attach(sock)
         gc.collect()
         gc.freeze()  # the inventory lives as long as we do: the collector need not walk 10,000 machines again
         # An answer makes a dozen objects and no cycle; at Python's 700 the collector runs at every fiftieth datagram.
@@ -194,6 +201,8 @@ class Daemon:
         status = self._status()
         for warning in self.live.snapshot.warnings[:WARNINGS_SHOWN]:
             self._bus.emit(Event(Kind.NOTICE, time.time(), text=str(warning), level=Level.WARNING))
+        if self._sockets.unheard:
+            self._notice(f"other DHCP and PXE servers of this network are not noticed: {self._sockets.unheard}")
         self._renewal.remind()
         self._bus.emit(Event(Kind.READY, time.time(), text=status))
         self._manager.ready(status)
@@ -226,6 +235,7 @@ class Daemon:
         self._stopping.clear()
         self._mirroring.stop()
         self._dhcp.close()
+        self._rivals.close()
         self._tftp.stop_accepting()
         draining = asyncio.ensure_future(
             asyncio.gather(self._tftp.drain(DRAIN_SECONDS), self._http.drain(DRAIN_SECONDS))
@@ -239,6 +249,7 @@ class Daemon:
 
     async def _close(self) -> None:
         self._dhcp.close()
+        self._rivals.close()
         self._tftp.close()
         await self._http.close()
         await self._releases.close()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
+from collections.abc import Mapping
+from types import MappingProxyType
 
 from pxed.boot.decide import SILENT, Ignore, Offer
 from pxed.boot.endpoint import Endpoint
@@ -23,19 +25,30 @@ from pxed.server.live import Live
 from pxed.server.ready import ReadyOffers, hit_event
 from pxed.server.relays import Relays
 from pxed.server.respond import Outcome, respond
+from pxed.server.rivals import Question
 from pxed.server.seen import Seen
 
 _Outgoing = tuple[bytes, tuple[str, int], udp.Datagram, Endpoint]  # reply, destination, the question, where
 
+NO_QUESTIONS: Mapping[bytes, Question] = MappingProxyType({})
 BATCH = 32  # datagrams per wake-up, so that TFTP and HTTP get their turn in a flood
 
 
 class DhcpServer:
     """Answers on the sockets it is given."""
 
-    def __init__(self, live: Live, interfaces: Interfaces, bus: Bus, clients: Clients, seen: Seen) -> None:
+    def __init__(
+        self,
+        live: Live,
+        interfaces: Interfaces,
+        bus: Bus,
+        clients: Clients,
+        seen: Seen,
+        questions: Mapping[bytes, Question] = NO_QUESTIONS,
+    ) -> None:
         self._live = live
         self._seen = seen
+        self._questions = questions  # pxed's own, which are not for it
         self._relays = Relays(interfaces)
         self._interfaces = interfaces
         self._bus = bus
@@ -72,7 +85,7 @@ class DhcpServer:
                 continue
             data, source, ifindex, address = datagram
             endpoint = self._interfaces.endpoint(ifindex, address)
-            if endpoint is None:
+            if endpoint is None or (self._questions and self._is_own(data)):
                 continue
             hit = ready.find(data, endpoint) if port == SERVER_PORT else None
             if hit is None:
@@ -97,6 +110,11 @@ class DhcpServer:
                 why_not = str(error)
                 self._bus.defer(unsent_event, now, reply, destination, endpoint.interface, why_not, self._name_of)
         self._bus.defer_all(told)
+
+    def _is_own(self, data: bytes) -> bool:
+        """Whether it is pxed's own question to other servers: broadcasts come back to their sender."""
+        question = self._questions.get(data[4:8])
+        return question is not None and question.mac == data[28:34]
 
     def _respond(
         self,

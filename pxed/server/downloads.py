@@ -94,7 +94,7 @@ class Downloads:
         if release is None and version:
             refuse(404, f"Release {version[:80]} of image {name} is not mirrored: ask for the boot script again.")
         if release is None:
-            refuse(503, f"Image {name}: {self._releases.missing(name)}.", _RETRY, "not-ready")
+            refuse(503, f"Image {name}: {self._releases.missing(name)}.", _RETRY, "arriving")
         asset = await self._mirrored(release, file.name)
 
         def whole() -> None:
@@ -124,7 +124,7 @@ class Downloads:
             if flatcar is None or (flatcar.channel, flatcar.arch) != (channel, arch):
                 continue
             if word == flatcar.version or self._releases.is_arriving(name, word):
-                refuse(503, f"Image {name}: {self._releases.missing(name)}.", _RETRY, "not-ready")
+                refuse(503, f"Image {name}: {self._releases.missing(name)}.", _RETRY, "arriving")
         refuse(404, f"No release {word[:80]} of {channel[:20]} for {arch[:20]} is mirrored here.")
 
     def _asset(self, name: str, *, loader: bool) -> Asset:

@@ -28,6 +28,7 @@ class Interface:
     addresses: tuple[str, ...]
     mtu: int
     networks: tuple[IPv4Network, ...] = ()  # that its addresses are of
+    mac: str = ""
 
 
 class Interfaces:
@@ -107,13 +108,20 @@ def _interfaces(wanted: Sequence[str]) -> list[Interface]:
         if chosen and name in stats:
             with contextlib.suppress(OSError):  # gone since
                 mtu = stats[name].mtu or DEFAULT_MTU
-                found.append(Interface(socket.if_nametoindex(name), name, ipv4, mtu, _networks(addresses)))
+                index, networks = socket.if_nametoindex(name), _networks(addresses)
+                found.append(Interface(index, name, ipv4, mtu, networks, _mac(addresses)))
     return found
 
 
 def _networks(addresses: Sequence[Any]) -> tuple[IPv4Network, ...]:
     ipv4 = (a for a in addresses if a.family == socket.AF_INET and a.netmask)
     return tuple(IPv4Network((a.address, a.netmask), strict=False) for a in ipv4)
+
+
+def _mac(addresses: Sequence[Any]) -> str:
+    """In lower case with colons; "" for an interface without one of Ethernet."""
+    mac = next((a.address for a in addresses if a.family == socket.AF_PACKET), "")
+    return mac.lower() if len(mac) == len("52:54:00:00:00:01") else ""
 
 
 def _is_loopback(name: str, stats: Mapping[str, Any]) -> bool:

@@ -35,7 +35,7 @@ class Asked:
 class HttpRefusalError(PxedError):
     """A request that is answered by an error status and one plain sentence.
 
-    `why` is a word for the diagnosis where the status does not say it: digest, missing, not-ready, spec, template.
+    `why` is a word for the diagnosis: digest, missing, arriving, spec, template, token; "" where the status says it.
     """
 
     def __init__(self, status: int, sentence: str, headers: Mapping[str, str] | None = None, why: str = "") -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pxed.dhcp.codes import BOOT_SERVER_PORT, SERVER_PORT
 from pxed.errors import HostError
 from pxed.inventory.model import DhcpMode, Server
-from pxed.server import udp
+from pxed.server import rivals, udp
 from pxed.server.certificate import Tls
 from pxed.server.interfaces import check_names
 
@@ -26,12 +26,13 @@ class Sockets:
     tftp: list[socket.socket] = field(default_factory=list)
     http: list[socket.socket] = field(default_factory=list)
     https: list[socket.socket] = field(default_factory=list)
+    rivals: list[socket.socket] = field(default_factory=list)
+    unheard: str = ""  # why there is none of `rivals`
     tls: Tls | None = None  # what `https` shows
 
     def close(self) -> None:
-        for name in NAMES:
-            for sock in getattr(self, name):
-                sock.close()
+        for sock in (*self.dhcp, *self.bootserver, *self.tftp, *self.http, *self.https, *self.rivals):
+            sock.close()
 
 
 def open_all(server: Server, handed: dict[str, list[socket.socket]]) -> Sockets:
@@ -45,6 +46,7 @@ def open_all(server: Server, handed: dict[str, list[socket.socket]]) -> Sockets:
             sockets.dhcp = _handed(handed, "dhcp", SERVER_PORT) or _udp(SERVER_PORT, server)
         if server.dhcp is not DhcpMode.OFF:
             sockets.bootserver = _handed(handed, "bootserver", BOOT_SERVER_PORT) or _udp(BOOT_SERVER_PORT, server)
+            sockets.rivals, sockets.unheard = rivals.open_sockets(server.interfaces)
         sockets.tftp = _handed(handed, "tftp", server.tftp.port) or _udp(server.tftp.port, server)
         sockets.http = _handed(handed, "http", server.http.port) or [_tcp(server.http.port)]
         if settings is not None:

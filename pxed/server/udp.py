@@ -33,12 +33,17 @@ SO_RCVBUFFORCE = 33
 Datagram = tuple[bytes, tuple[str, int], int, bytes]
 
 
-def bind(port: int, interface: str | None = None, address: str = "0.0.0.0") -> socket.socket:
-    """A bound, non-blocking socket. HostError says who holds a busy port and which privilege is missing."""
+def bind(port: int, interface: str | None = None, address: str = "0.0.0.0", *, shared: bool = False) -> socket.socket:
+    """A bound, non-blocking socket; `shared`: others of this host may have the port too (SO_REUSEADDR).
+
+    HostError says who holds a busy port and which privilege is missing.
+    """
     sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
     try:
         if interface is not None:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, interface.encode() + b"\0")
+        if shared:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         prepare(sock)  # before a datagram can come in: IP_PKTINFO is noted as it is queued
         sock.bind((address, port))
     except OSError as error:

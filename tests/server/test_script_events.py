@@ -126,7 +126,7 @@ async def test_an_image_that_is_still_to_come_is_no_missing_one(tmp_path: Path) 
     async with serving(tmp_path, text=text) as site:
         await site.ask(f"/images/coming/{VMLINUZ}")
         (event,) = site.bus.of(Kind.REFUSED)
-    assert (event.data["status"], event.data["why"]) == (503, "not-ready")
+    assert (event.data["status"], event.data["why"]) == (503, "arriving")
 
 
 @pytest.mark.parametrize(("attempts", "held"), [(2, False), (1, True)], ids=["tried again", "given up"])
