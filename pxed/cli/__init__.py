@@ -71,12 +71,14 @@ def explain(
     ] = None,
     ipxe: Annotated[bool, typer.Option("--ipxe", help="Only what iPXE would get.")] = False,
     address: Annotated[str, typer.Option(help="pxed's address as the machine sees it.")] = "",
+    offline: Annotated[bool, typer.Option("--offline", help="Do not ask the daemon what it has seen.")] = False,
+    server: Server = "",
     as_json: AsJson = False,
 ) -> None:
-    """What pxed would answer, stage by stage, and why. Nothing is sent."""
-    from pxed.cli.explain import run
+    """What the daemon sees of a machine's boot and why it is stuck; then what pxed would answer, stage by stage."""
+    from pxed.cli.explain import Asking, run
 
-    raise typer.Exit(run(subject, config, arch, ipxe, address, as_json))
+    raise typer.Exit(run(subject, config, arch, ipxe, address, as_json, Asking(offline, server)))
 
 
 @app.command()

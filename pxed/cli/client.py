@@ -17,6 +17,7 @@ from urllib.parse import quote, urlsplit
 
 from pxed.errors import ConfigError, PxedError
 from pxed.inventory.loader import load
+from pxed.inventory.model import Server
 from pxed.server.apitoken import TokenError, parse_token
 
 SYSTEM_TOKEN = Path("/etc/pxed/api-token")  # that systemd/pxed.service hands to the daemon
@@ -164,7 +165,12 @@ def client(config: Path, server: str, token_file: Path | None) -> Client:
         hint = "name the inventory with -c FILE, or the daemon with --server URL"
         raise UnreachableError(f"{first}\npxed: which daemon is meant is not known: {hint}") from None
     own = settings.api_token_file or (SYSTEM_TOKEN if SYSTEM_TOKEN.exists() else None)
-    return Client(f"http://127.0.0.1:{settings.http.port}", token_file or own)
+    return Client(own_url(settings), token_file or own)
+
+
+def own_url(settings: Server) -> str:
+    """The daemon on this host that serves an inventory with these settings."""
+    return f"http://127.0.0.1:{settings.http.port}"
 
 
 def _connection(url: str, seconds: float) -> http.client.HTTPConnection:

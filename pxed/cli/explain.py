@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,7 +23,9 @@ from pxed.boot.endpoint import Endpoint
 from pxed.boot.images import BootFile
 from pxed.boot.page import page_for
 from pxed.cli.installation import archived, booted, course_of, summary, target_for
+from pxed.cli.live_verdict import View, ask, lines, seen
 from pxed.cli.subject import Subject, find_subject, local_endpoint, mirrored_release
+from pxed.cli.tables import plain
 from pxed.cli.trace import trace, verdict
 from pxed.dhcp.codes import BOOT_SERVER_PORT, CLIENT_PORT, SERVER_PORT
 from pxed.dhcp.pxe import Stage
@@ -49,7 +52,15 @@ class Step:
     ok: bool = True
 
 
-def run(subject: str, config: Path, arch: int | None, ipxe: bool, address: str, as_json: bool) -> int:
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """Whether and where the running daemon is asked what it has seen of the machine."""
+
+    offline: bool = False
+    server: str = ""  # its URL; "": this host's
+
+
+def run(subject: str, config: Path, arch: int | None, ipxe: bool, address: str, as_json: bool, asking: Asking) -> int:
     """Explain one machine or one capture; the exit code."""
     try:
         snapshot = load_snapshot(config)
@@ -64,7 +75,8 @@ def run(subject: str, config: Path, arch: int | None, ipxe: bool, address: str, 
     except PxedError as error:
         print(f"pxed: {error}", file=sys.stderr)
         return 2
-    _print(found, steps, as_json)
+    view, why = (None, "") if asking.offline else ask(snapshot.inventory.server, asking.server, found.name)
+    _print(found, steps, as_json, list(lines(view, why, time.time())) if not asking.offline else [], view)
     return 0 if all(step.ok for step in steps) else 1
 
 
@@ -186,11 +198,13 @@ def _is_capture(subject: str) -> bool:
     return bool(re.search(r"\.(pcap|pcapng|cap)(\.gz)?$", subject))
 
 
-def _print(subject: Subject, steps: list[Step], as_json: bool) -> None:
+def _print(subject: Subject, steps: list[Step], as_json: bool, live: list[str], view: View | None) -> None:
     if as_json:
-        print(json.dumps({"machine": subject.name, "mac": subject.mac, "steps": [asdict(s) for s in steps]}, indent=2))
+        told = {"machine": subject.name, "mac": subject.mac, "live": seen(view) if view else None}
+        print(json.dumps({**told, "steps": [asdict(step) for step in steps]}, indent=2))
         return
     print(f"{subject.name} [{subject.mac}]")
+    print("".join(f"{plain(line)}\n" for line in live), end="")
     for number, step in enumerate(steps, 1):
         print(f"\n{number}. {step.stage}: {step.asks}")
         answer = step.answer or "no answer"

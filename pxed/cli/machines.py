@@ -49,7 +49,7 @@ def list_(
     server: Server = "",
     as_json: AsJson = False,
 ) -> None:
-    """Every machine: what it boots, how far its installation is, its last boot, and what is wrong."""
+    """Every machine: what it boots, how far its installation and its boot are, and what is wrong."""
     from pxed.cli.machines_list import run
 
     raise typer.Exit(run(config, server, state, as_json))
@@ -57,7 +57,7 @@ def list_(
 
 @app.command()
 def show(name: Name, config: Config = DEFAULT_CONFIG, server: Server = "", as_json: AsJson = False) -> None:
-    """All that is known of one machine: installation, boots, attempts, alerts, events."""
+    """All that is known of one machine: what is wrong, its boot over time, installation, boots, alerts, events."""
     from pxed.cli.machines_show import run
 
     raise typer.Exit(run(config, server, name, as_json))

@@ -6,13 +6,14 @@ import time
 from pathlib import Path
 from typing import Any
 
-from pxed.cli.client import Client
+from pxed.cli.client import Client, RefusedError
+from pxed.cli.fleet import Fleet, Row, stage_of
 from pxed.cli.machines_order import usage, with_client
 from pxed.cli.mirrored import print_json
 from pxed.cli.tables import plain, print_table
 from pxed.status.records import State
 
-HEADS = ("machine", "MAC", "profile", "state", "attempt", "since", "last boot", "what is wrong")
+HEADS = ("machine", "MAC", "profile", "state", "attempt", "since", "last boot", "stage", "verdict")
 _NONE = "none"
 _DAY = 86400.0
 
@@ -26,20 +27,30 @@ def run(config: Path, server: str, state: str, as_json: bool) -> int:
 
 def _run(daemon: Client, state: str, as_json: bool) -> int:
     views = [view for view in daemon.get("machines")["machines"] if not state or state == _state(view)]
+    live = _live(daemon)
     if as_json:
-        print_json({"machines": views})
+        print_json({"machines": [{**view, "live": live.get(view["name"])} for view in views]})
     elif views:
-        print_table(HEADS, [tuple(map(plain, _cells(view, time.time()))) for view in views])
+        now = time.time()
+        print_table(HEADS, [tuple(map(plain, _cells(view, live.get(view["name"]), now))) for view in views])
     else:
         print(f"no machine is {state}" if state else "no machine is listed, and none was heard of")
     return 0
+
+
+def _live(daemon: Client) -> dict[str, Row]:
+    """What is seen of each machine's boot; nothing by a daemon that does not tell."""
+    try:
+        return Fleet(daemon.get("fleet")).rows
+    except RefusedError:
+        return {}
 
 
 def _state(view: dict[str, Any]) -> str:
     return view["install"]["state"] if view["install"] else _NONE
 
 
-def _cells(view: dict[str, Any], now: float) -> tuple[str, ...]:
+def _cells(view: dict[str, Any], live: Row | None, now: float) -> tuple[str, ...]:
     installation, boot = view["install"] or {}, view["boot"] or {}
     attempt, attempts = installation.get("attempt") or "", installation.get("attempts")
     macs = view["macs"]
@@ -51,7 +62,8 @@ def _cells(view: dict[str, Any], now: float) -> tuple[str, ...]:
         f"{attempt} of {attempts}" if attempt and attempts else str(attempt),
         when(installation.get("since"), now),
         f"{boot['way']} {when(boot['began'], now)}" if boot else "",
-        wrong(view),
+        stage_of(live) if live else "",
+        (live["verdict"] if live else "") or wrong(view),
     )
 
 

@@ -1,18 +1,21 @@
-"""`pxed machines show NAME`: all that is known of one machine, in plain words."""
+"""`pxed machines show NAME`: all that is known of one machine, in plain words, and its boot over time."""
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pxed.cli.client import Client, machine_path
+from pxed.cli.client import Client, RefusedError, machine_path
 from pxed.cli.machines_list import when, wrong
 from pxed.cli.machines_order import with_client
 from pxed.cli.mirrored import print_json
 from pxed.cli.tables import plain
+from pxed.cli.waterfall import ended, verdict_lines, waterfall
 
+PAST = 10  # boots
 EVENTS = 20  # the last ones; --json has all
 
 View = dict[str, Any]
@@ -25,17 +28,33 @@ def run(config: Path, server: str, name: str, as_json: bool) -> int:
 
 def _run(daemon: Client, name: str, as_json: bool) -> int:
     view = daemon.get(machine_path(name))
+    past = _past(daemon, name)
     if as_json:
-        print_json(view)
+        print_json({**view, "timelines": past})
     else:
-        print("\n".join(map(plain, lines(view, time.time()))))
+        print("\n".join(map(plain, lines(view, past, time.time(), _block()))))
     return 0
 
 
-def lines(view: View, now: float) -> Iterator[str]:
+def _past(daemon: Client, name: str) -> list[View]:
+    """Its last boots, stage by stage; none from a daemon that keeps none."""
+    try:
+        boots: list[View] = daemon.get(f"{machine_path(name)}/boots?limit={PAST}")["boots"]
+    except RefusedError:
+        return []
+    return boots
+
+
+def _block() -> str:
+    """What bars are drawn with."""
+    return "\u2501" if (sys.stdout.encoding or "").lower().startswith("utf") else "#"
+
+
+def lines(view: View, past: list[View], now: float, block: str = "#") -> Iterator[str]:
     """What a person is told."""
     listed = "" if view["listed"] else ", not listed"
     yield f"{view['name']}{listed}: {view['summary'] or 'nothing is known of a boot or an installation'}"
+    yield from (f"  {line}" for line in verdict_lines(view.get("verdict")))
     if problem := wrong(view):
         yield f"  what is wrong: {problem}"
     yield from (f"  {name}: {text}" for name, text in _identity(view) if text)
@@ -43,6 +62,11 @@ def lines(view: View, now: float) -> Iterator[str]:
         yield f"  installation: {_installation(view['install'], now)}"
     if view["next"]:
         yield f"  next boot: {view['next']['profile']}, once{' (it has begun)' if view['next']['boot'] else ''}"
+    timeline = view.get("timeline")
+    if timeline:
+        yield from _section("the boot over time", list(waterfall(timeline, now, block)))
+    older = [boot for boot in past if timeline is None or boot["id"] != timeline["id"]]
+    yield from _section("earlier boots", [ended(boot, now) for boot in older])
     yield from _section("attempts to install", [_attempt(attempt, now) for attempt in view["attempts"]])
     yield from _section("boots", [_boot(boot, now) for boot in view["boots"]])
     yield from _section("alerts", [_alert(alert, now) for alert in view["alerts"]])

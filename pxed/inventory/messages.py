@@ -80,8 +80,8 @@ def _suggestion(found: str, choices: list[str]) -> str:
 def _keys(model: type[BaseModel], location: KeyPath) -> list[str]:
     """The keys that the mapping at `location` inside `model` may have."""
     current = model
-    for part in location:
-        annotation = current.model_fields[str(part)].annotation
+    for part in (part for part in location if isinstance(part, str)):  # a number is an item of a list
+        annotation = current.model_fields[part].annotation
         candidates = [annotation, *get_args(annotation)]
         current = next(kind for kind in candidates if isinstance(kind, type) and issubclass(kind, BaseModel))
     return list(current.model_fields)

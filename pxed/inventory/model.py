@@ -23,6 +23,7 @@ from pxed.inventory.install import Install
 from pxed.inventory.profile import Boot, Opt43, Profile, Pxe
 from pxed.inventory.releases import FlatcarImage, MirrorSettings
 from pxed.inventory.tls import TlsSettings
+from pxed.inventory.webhooks import Webhooks
 
 __all__ = [
     "LOADER_KEYS", "Boot", "DhcpMode", "Document", "FlatcarImage", "Group", "HistorySettings", "HttpSettings", "Image",
@@ -117,6 +118,7 @@ class Server(Base):
         description="File with the token that changes by the API need, relative to this file, readable by its owner "
         "only. Left out: systemd's credential api-token, or no changes.",
     )
+    webhooks: Webhooks = Field((), description="Who is told of what happens, by signed POSTs.")
     script_only: fields.Truth = Field(
         False,
         description="Whether machines get secrets (configs and tokens) whose boot was not seen by DHCP: anybody who "

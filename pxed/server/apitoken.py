@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pxed.errors import Problem, PxedError
 from pxed.inventory.model import Inventory, Server
+from pxed.inventory.webhooks import Webhook
 
 CREDENTIALS = Path("/run/credentials")  # where systemd puts those of each unit, for its user alone
 CREDENTIAL = "api-token"  # in $CREDENTIALS_DIRECTORY (systemd.exec(5), LoadCredential=)
@@ -84,13 +85,22 @@ def api_token(environment: Mapping[str, str]) -> Path | None:
 def token_problems(inventory: Inventory) -> Iterator[Problem]:
     """A warning for a file that cannot be used: all else works without it, so it stops no start."""
     file = token_file(inventory.server, None)
-    if file is None:
-        return
+    if file is not None:
+        yield from _problem(inventory, _KEY, file, "the API refuses every change")
+    for hook in inventory.server.webhooks:
+        yield from _problem(inventory, "server.webhooks", secret_of(hook), "this webhook is told nothing")
+
+
+def secret_of(hook: Webhook) -> TokenFile:
+    """The file with the secret of a webhook's signatures."""
+    return TokenFile(hook.secret_file, private=not hook.secret_file.is_relative_to(CREDENTIALS))
+
+
+def _problem(inventory: Inventory, key: str, file: TokenFile, until: str) -> Iterator[Problem]:
     try:
         file.read()
     except TokenError as error:
-        text = f"{error}; until then the API refuses every change"
-        yield Problem(inventory.path, 0, 0, _KEY, text, warning=True)
+        yield Problem(inventory.path, 0, 0, key, f"{error}; until then {until}", warning=True)
 
 
 def _read(path: Path) -> tuple[int, bytes]:

@@ -46,10 +46,12 @@ from pxed.server.tftp import Settings, TftpServer
 from pxed.server.tftp_files import Files
 from pxed.server.timelines import TimelineHistory, keep_of
 from pxed.server.tracker import Tracker
+from pxed.server.webhooks import Webhooks
 from pxed.status.patience import Patience
 
 COLLECTOR = (50_000, 20, 100)
 DRAIN_SECONDS = 30.0  # after SIGTERM, for transfers under way; systemd/pxed.service allows 45
+GOODBYE_SECONDS = 5.0  # then, for what webhooks have not taken yet
 WARNINGS_SHOWN = 20  # of the inventory, at start; `pxed check` has them all
 WATCH_SECONDS = 1.0  # between two looks at the interfaces and at the inventory's files
 
@@ -110,6 +112,9 @@ class Daemon:
         self._past = TimelineHistory(self.live, self._store, self._store, self._services.machines)
         self.tracker.ended.append(self._past.keep)
         self.tracker.survey = self._rivals.survey
+        self.tracker.ended.append(self._counters.ended)
+        self._webhooks = Webhooks(self.live, bus.emit, self._boot_of, self._counters.webhooks)
+        bus.observers.append(self._webhooks.observe)
         library = Library(server.data_dir)
         loop = asyncio.get_running_loop()
         self._tftp = TftpServer(
@@ -143,10 +148,13 @@ class Daemon:
             ),
             dashboard=self._dashboard(),
             counters=self._counters,
-            metrics=MetricsPage(
-                self._counters, Sources(self.live, self._services.machines, self._store, self._store.commits)
-            ),
+            metrics=MetricsPage(self._counters, self._measured()),
         )
+
+    def _measured(self) -> Sources:
+        """What metrics show besides counts."""
+        machines, store = self._services.machines, self._store
+        return Sources(self.live, machines, store, store.commits, self.tracker, lambda: self._webhooks.waiting)
 
     def _dashboard(self) -> Dashboard:
         fleet = Fleet(self.live, self._services.machines, self.tracker)
@@ -255,6 +263,8 @@ class Daemon:
         await self._releases.close()
         self._past.stop(self.tracker, time.time())
         await self._store.close()
+        self._bus.settle()
+        await self._webhooks.close(GOODBYE_SECONDS)
         self._sockets.close()
         self._bus.close()
 
@@ -266,6 +276,11 @@ class Daemon:
         """The machine (the inventory's name or "") and the MAC at an address."""
         mac = self.clients.mac_of(address)
         return name_by_mac(self.live.snapshot.inventory, self.clients, mac), mac
+
+    def _boot_of(self, name: str) -> str:
+        """The id of a machine's newest boot, or ""."""
+        boot = self.tracker.current(name)
+        return boot.id if boot is not None else ""
 
     def _status(self) -> str:
         inventory = self.live.snapshot.inventory

@@ -110,6 +110,11 @@ class Bus:
         finally:
             self._subscribers.discard(mine)
 
+    def settle(self) -> None:
+        """Take up what is pending now, rather than in a moment."""
+        while self._pending:
+            self._flush()
+
     def close(self) -> None:
         """Write what is pending and let the subscribers go."""
         if self._timer is not None:

@@ -51,7 +51,7 @@ class Counters:
     def __init__(self) -> None:
         self.offers: defaultdict[tuple[str, str], int] = defaultdict(int)  # by client and architecture
         self.ignored, self.undecodable, self.alerts, self.reports = _counts(), _counts(), _counts(), _counts()
-        self.tftp_transfers, self.boots, self.ignition = _counts(), _counts(), _counts()
+        self.tftp_transfers, self.boots, self.ignition, self.webhooks = _counts(), _counts(), _counts(), _counts()
         self.tftp_bytes = self.tftp_retransmits = self.http_bytes = self.dropped = 0
         self.responses: defaultdict[tuple[str, str], int] = defaultdict(int)  # by route and class of status
         self.stages = {str(stage): Histogram(STAGE_BOUNDS) for stage in Stage}

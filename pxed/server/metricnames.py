@@ -43,4 +43,6 @@ METRICS = (
     Metric("pxed_state_failing", "gauge", "1 while the state store fails, else 0."),
     Metric("pxed_events_dropped", "counter", "Events and log lines that were lost."),
     Metric("pxed_alerts", "counter", "Alerts that were raised.", ("what",)),
+    Metric("pxed_webhook_deliveries", "counter", "Messages to webhooks, by what became of them.", ("result",)),
+    Metric("pxed_webhook_waiting", "gauge", "Messages to webhooks that wait."),
 )

@@ -58,6 +58,7 @@ class Sources:
     keeper: Keeper
     commits: Histogram
     boots: Boots | None = None
+    waiting: Callable[[], int] = lambda: 0  # messages to webhooks
 
 
 class MetricsPage:
@@ -111,6 +112,7 @@ class MetricsPage:
             "pxed_reports": _by_one(counters.reports),
             "pxed_events_dropped": {(): counters.dropped},
             "pxed_alerts": _by_one(counters.alerts),
+            "pxed_webhook_deliveries": _by_one(counters.webhooks),
         }
 
     def _gauges(self) -> dict[str, Values]:
@@ -122,6 +124,7 @@ class MetricsPage:
             "pxed_boots_open": _by_one(Counter(str(boot.stage) for boot in current if boot.outcome is Outcome.OPEN)),
             "pxed_stuck": _by_one(Counter(str(fault) for fault in stuck)),
             "pxed_machines": _by_one(_states(sources.live.snapshot.inventory, sources.machines)),
+            "pxed_webhook_waiting": {(): sources.waiting()},
             "pxed_state_failing": {(): int(sources.keeper.fault is not None)},
             **_mirrored(sources.live),
         }
