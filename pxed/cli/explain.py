@@ -66,7 +66,7 @@ def run(subject: str, config: Path, arch: int | None, ipxe: bool, address: str, 
         snapshot = load_snapshot(config)
         endpoint = local_endpoint(snapshot.inventory.server, address)
         if _is_capture(subject):
-            return trace(Path(subject), snapshot, endpoint, as_json)
+            return trace(Path(subject), snapshot, endpoint, address, as_json)
         found = find_subject(snapshot.inventory, subject)
         steps = list(explain(snapshot, found, endpoint, 7 if arch is None else arch, ipxe))
     except ConfigError as error:

@@ -1,4 +1,7 @@
-"""`pxed explain capture.pcap`: each packet of a network boot in a capture, and what pxed would have answered to it."""
+"""`pxed explain capture.pcap`: each packet of a network boot in a capture, and what pxed would have answered to it.
+
+Then each boot in it with its verdict, by the functions that judge live boots.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,10 @@ from pxed.dhcp.codes import BOOT_SERVER_PORT, SERVER_PORT, MessageType, Op
 from pxed.dhcp.message import Message, decode
 from pxed.dhcp.reply import BROADCAST, dotted
 from pxed.errors import DecodeError
+from pxed.inventory.model import Inventory
 from pxed.probe.capture import Datagram, read
+from pxed.probe.telling import boot_dict, verdict_lines
+from pxed.probe.watching import Watcher, read_capture
 from pxed.server.live import Snapshot
 from pxed.server.respond import Outcome, respond
 from pxed.tftp.packet import Rrq
@@ -34,17 +40,28 @@ class Line:
     verdict: str
 
 
-def trace(path: Path, snapshot: Snapshot, endpoint: Endpoint, as_json: bool) -> int:
-    """Print the capture's packets with their verdicts; the exit code."""
+def trace(path: Path, snapshot: Snapshot, endpoint: Endpoint, address: str, as_json: bool) -> int:
+    """Print the capture's packets with their verdicts, then its boots; the exit code. `address`: the boot server's."""
     lines = list(lines_of(path, snapshot, endpoint))
+    watcher = watched(path, snapshot.inventory, address)
     if as_json:
-        print(json.dumps([asdict(line) for line in lines], indent=2))
+        boots = [boot_dict(watcher, boot) for boot in watcher.boots()]
+        print(json.dumps({"packets": [asdict(line) for line in lines], "boots": boots}, indent=2))
         return 0
     for line in lines:
         print(f"{line.seconds:9.3f}  {line.who}  {line.packet}\n{'':11}-> {line.verdict}")
     if not lines:
         print(f"{path}: no DHCP, port 4011 or TFTP request in it")
+    print("\n".join(["", *verdict_lines(watcher, watcher.boots())]))
     return 0
+
+
+def watched(path: Path, inventory: Inventory, address: str = "") -> Watcher:
+    """The boots of a capture, its machines by their names in the inventory."""
+    machines = inventory.indexes.by_mac
+    watcher = Watcher("the wire", address, lambda mac: machines[mac].name if mac in machines else "")
+    read_capture(path, watcher)
+    return watcher
 
 
 def lines_of(path: Path, snapshot: Snapshot, endpoint: Endpoint) -> Iterator[Line]:

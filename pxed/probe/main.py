@@ -107,6 +107,34 @@ def boot(
     raise typer.Exit(run_boot(Who(interface, client, mac, uuid, plain), options, as_json))
 
 
+@app.command()
+def watch(
+    interface: Interface,
+    seconds: Annotated[float, typer.Option(min=0, help="For so long; 0: until it is interrupted.")] = 0.0,
+    server: Server = "",
+    as_json: AsJson = False,
+) -> None:
+    """Explain a wire live: every packet of a boot as a sentence, rival servers, and why a boot stands still."""
+    from pxed.probe.telling import run_watch
+
+    raise typer.Exit(run_watch(interface, seconds, server, as_json))
+
+
+@app.command()
+def pcap(
+    file: Annotated[Path, typer.Argument(help="A capture: pcap or pcapng, plain or gzipped.")],
+    server: Server = "",
+    after: Annotated[
+        float, typer.Option(min=0, help="Seconds of silence that are taken to follow the last packet.")
+    ] = 30.0,
+    as_json: AsJson = False,
+) -> None:
+    """The same from a capture, with the verdict of each boot in it."""
+    from pxed.probe.telling import run_pcap
+
+    raise typer.Exit(run_pcap(file, server, after, as_json))
+
+
 def _version(wanted: bool) -> None:
     if wanted:
         from pxed import __version__

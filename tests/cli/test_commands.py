@@ -111,8 +111,21 @@ def test_explain_of_a_machine_that_is_left_alone_says_why(home):
 def test_explain_reads_each_capture(home, capture):
     done = pxed(home, "explain", str(CAPTURES / capture), "--json")
     assert done.returncode == 0, done.stderr
-    lines = json.loads(done.stdout)
-    assert all(line["verdict"] for line in lines)
+    told = json.loads(done.stdout)
+    assert all(line["verdict"] for line in told["packets"])
+    assert all(boot["sentence"] for boot in told["boots"])
+
+
+def test_explain_gives_the_verdict_of_each_boot_in_a_capture(home):
+    (home / "pxed.yaml").write_text(INVENTORY.replace("52:54:00:12:34:56", "52:54:00:77:00:00"))
+    done = pxed(home, "explain", str(CAPTURES / "uefi-x64-ovmf-dnsmasq.pcap"))
+    assert done.returncode == 0, done.stderr
+    packets, _, boots = done.stdout.partition("\n\n")
+    assert "-> OFFER to 255.255.255.255:68" in packets
+    assert boots == (
+        "node1 [52:54:00:77:00:00]: PXE firmware (x86_64-efi): discover, offer, bootserver, loader, ipxe\n"
+        "  it is at ipxe, and its HTTP is not in sight here\n"
+    )
 
 
 def test_explain_refuses_what_is_neither_machine_nor_mac(home):
