@@ -1,52 +1,32 @@
-"""/api/v1/fleet and its events, the timelines of machines: what the dashboard shows of boots."""
+"""/api/v1/fleet and its events: what the dashboard shows of all boots. Single ones are in api_timelines.py."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import time
-from collections.abc import Iterator, Sequence
-from typing import Protocol
 
 from aiohttp import web
 
-from pxed.server.callers import named
-from pxed.server.fleet import COLUMNS, Boots, Fleet
+from pxed.server.fleet import COLUMNS, Fleet
 from pxed.server.orders import Machines
-from pxed.server.replies import SERVER, Asked, json_bytes, json_reply, refuse
-from pxed.server.views import View, alert_view
-from pxed.status.boots import as_dict
-from pxed.status.store.errors import StoreError
+from pxed.server.replies import SERVER, Asked, json_bytes, refuse
+from pxed.server.views import alert_view
 
 TICK_SECONDS = 0.1  # between two looks for changes: ten messages a second at most
 HEARTBEAT_SECONDS = 15.0  # a comment line, so that proxies and clients see the stream alive
 MAX_STREAMS = 64  # event streams at one time
 MOST_ROWS = 500  # in one message; the rest comes with the next
-MOST_BOOTS = 100  # of one machine, in one answer
-USUAL_BOOTS = 20
 _SLICE = 250  # rows encoded in one turn of the event loop
 _NEW_ALERTS = 20  # in one message at most
 
 
-class Past(Protocol):
-    """Boots that are kept by the state store."""
-
-    async def recent(self, name: str, limit: int) -> Sequence[View]:
-        """Those of a machine, newest first, as pxed.status.boots.as_dict has them. Raises StoreError."""
-
-    async def one(self, boot: str) -> View | None:
-        """One by its id. Raises StoreError."""
-
-
 class FleetPages:
-    """Answers what is asked of the fleet and of boots."""
+    """Answers what is asked of the fleet."""
 
-    def __init__(self, fleet: Fleet, boots: Boots, machines: Machines, history: Past) -> None:
+    def __init__(self, fleet: Fleet, machines: Machines) -> None:
         self._fleet = fleet
-        self._boots = boots
         self._machines = machines
-        self._history = history
         self._streams = 0
         self._closing = asyncio.Event()
 
@@ -83,36 +63,6 @@ class FleetPages:
         finally:
             self._streams -= 1
         return response
-
-    async def boots(self, asked: Asked) -> web.StreamResponse:
-        """?limit=: the timelines of a machine, newest first."""
-        name, limit = self._name(asked), _limit(asked)
-        found: dict[str, View] = {boot.id: as_dict(boot) for boot in self._boots.recent(name)}
-        if len(found) < limit:
-            with _store_answers():
-                for kept in await self._history.recent(name, limit):
-                    found.setdefault(str(kept["id"]), kept)
-        return json_reply({"boots": list(found.values())[:limit]})
-
-    async def timeline(self, asked: Asked) -> web.StreamResponse:
-        """One boot by its id."""
-        wanted = asked.found.args[0]
-        boot = self._boots.boot(wanted)
-        kept: View | None = as_dict(boot) if boot is not None else None
-        if kept is None:
-            with _store_answers():
-                kept = await self._history.one(wanted)
-        if kept is None:
-            refuse(404, f"There is no boot {wanted[:80]!r}, or it is too old to be kept.")
-        return json_reply(kept)
-
-    @staticmethod
-    def _name(asked: Asked) -> str:
-        text = asked.found.args[0]
-        machine, mac = named(asked.snapshot.inventory, text)
-        if machine is None and not mac:
-            refuse(404, f"There is no machine {text[:80]!r} in the inventory.")
-        return machine.name if machine is not None else mac
 
 
 class _Stream:
@@ -169,20 +119,5 @@ class _Stream:
         await self._response.write(text.encode())
 
 
-@contextlib.contextmanager
-def _store_answers() -> Iterator[None]:
-    try:
-        yield
-    except StoreError as error:
-        refuse(503, f"The state store does not tell: {error}.", {"Retry-After": "10"})
-
-
 def _number(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else None
-
-
-def _limit(asked: Asked) -> int:
-    text = asked.found.query.get("limit", str(USUAL_BOOTS))
-    if not (text.isascii() and text.isdigit() and len(text) <= 4 and 0 < int(text) <= MOST_BOOTS):
-        refuse(400, f"limit is a number from 1 to {MOST_BOOTS}.")
-    return int(text)

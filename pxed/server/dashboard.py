@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from pxed.server.api import Journal
-from pxed.server.api_fleet import FleetPages, Past
+from pxed.server.api_fleet import FleetPages
 from pxed.server.api_preview import PreviewPages
 from pxed.server.api_site import Served, SitePages
+from pxed.server.api_timelines import Past, TimelinePages
 from pxed.server.api_unknown import UnknownPages
 from pxed.server.fleet import Boots, Fleet
 from pxed.server.live import Live
@@ -40,6 +41,7 @@ class Dashboard:
     """One of each."""
 
     fleet: FleetPages
+    timelines: TimelinePages
     preview: PreviewPages
     unknown: UnknownPages
     site: SitePages
@@ -52,8 +54,8 @@ class Dashboard:
             Route.WEB: pages.file,
             Route.FLEET: self.fleet.fleet,
             Route.FLEET_EVENTS: self.fleet.events,
-            Route.TIMELINES: self.fleet.boots,
-            Route.TIMELINE: self.fleet.timeline,
+            Route.TIMELINES: self.timelines.boots,
+            Route.TIMELINE: self.timelines.timeline,
             Route.PREVIEW: self.preview.preview,
             Route.UNKNOWN: self.unknown.unknown,
             Route.MIRRORED: self.site.mirror,
@@ -67,7 +69,8 @@ class Dashboard:
         """All of them. `known` is what the daemon knows of boots."""
         machines, boots = services.machines, known.boots
         return cls(
-            FleetPages(known.fleet, boots, machines, known.past),
+            FleetPages(known.fleet, machines),
+            TimelinePages(boots, known.past),
             PreviewPages(services.visits, services.first_boots, releases, boots),
             UnknownPages(known.journal),
             SitePages(live, arriving, served, known.network),

@@ -18,10 +18,11 @@ from pxed.events import Event, Kind
 from pxed.ignition.load import load_configs
 from pxed.inventory.loader import loads
 from pxed.inventory.tls import TlsSettings
-from pxed.server.api_fleet import FleetPages, Past
+from pxed.server.api_fleet import FleetPages
 from pxed.server.api_machines import MachinePages
 from pxed.server.api_preview import PreviewPages
 from pxed.server.api_site import SitePages
+from pxed.server.api_timelines import Past, TimelinePages
 from pxed.server.api_unknown import UnknownPages
 from pxed.server.auth import Auth
 from pxed.server.certificate import Tls
@@ -272,7 +273,8 @@ async def serving(
         subscribe=bus.subscribe,
         pages=MachinePages(journal, shown, machines or services.operators, auth or Auth(), bus.emit, tracker),
         dashboard=Dashboard(
-            FleetPages(fleet, tracker, shown, history or NoHistory()),
+            FleetPages(fleet, shown),
+            TimelinePages(tracker, history or NoHistory()),
             PreviewPages(services.visits, services.first_boots, releases, tracker),
             UnknownPages(journal),
             SitePages(live, arriving, lambda: INTERFACES, tracker.network),

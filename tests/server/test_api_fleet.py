@@ -1,4 +1,4 @@
-"""/api/v1/fleet with its events, and the timelines of machines."""
+"""/api/v1/fleet with its events."""
 
 from __future__ import annotations
 
@@ -12,9 +12,8 @@ import pytest
 from pxed.events import Event, Kind, Level
 from pxed.server import api_fleet as module
 from pxed.server.fleet import COLUMNS
-from pxed.status.boots import Outcome, Stage, as_dict
+from pxed.status.boots import Outcome, Stage
 from pxed.status.records import Alert
-from pxed.status.store.errors import StoreError, Trouble
 from tests.server.httpsite import INVENTORY, MAC1, MAC2, STRANGER, Site, serving, snapshot, until
 from tests.server.standings import BEARER, Standings, ordering
 from tests.server.test_api import Stream
@@ -222,61 +221,6 @@ async def test_a_reader_that_leaves_leaves_nothing_behind(tmp_path: Path) -> Non
             while site.server.active:
                 tracker.put(boot_of("node1", MAC1))
                 await asyncio.sleep(0)
-
-
-class History:
-    """Boots of the store."""
-
-    failing = False
-
-    async def recent(self, name: str, limit: int) -> list[dict[str, Any]]:
-        if self.failing:
-            raise StoreError("the disk is full", Trouble.FULL)
-        kept = [as_dict(boot_of(name, MAC1, identifier, T - 100)) for identifier in ("b1", "old1", "old2")]
-        return kept[:limit]
-
-    async def one(self, boot: str) -> dict[str, Any] | None:
-        return as_dict(boot_of("node1", MAC1, boot)) if boot.startswith("old") else None
-
-
-async def test_timelines_are_those_in_memory_and_then_those_in_the_store(tmp_path: Path) -> None:
-    tracker = Timelines()
-    boot = tracker.put(stuck(boot_of("node1", MAC1)))
-    async with serving(tmp_path, tracker=tracker, history=History()) as site:
-        boots = json.loads((await site.ask("/api/v1/machines/node1/boots")).body)["boots"]
-        assert ([one["id"] for one in boots], boots[0]) == (["b1", "old1", "old2"], as_dict(boot))
-        by_mac = json.loads((await site.ask(f"/api/v1/machines/{MAC1}/boots?limit=2")).body)["boots"]
-        assert [one["id"] for one in by_mac] == ["b1", "old1"]
-        assert json.loads((await site.ask("/api/v1/timelines/b1")).body) == as_dict(boot)
-        assert json.loads((await site.ask("/api/v1/timelines/old2")).body)["id"] == "old2"
-        machine = json.loads((await site.ask("/api/v1/machines/node1")).body)
-        assert machine["timeline"] == as_dict(boot)
-        assert machine["verdict"]["remedy"] == boot.finding.remedy
-
-
-async def test_a_store_that_fails_is_said(tmp_path: Path) -> None:
-    history = History()
-    history.failing = True
-    async with serving(tmp_path, history=history) as site:
-        answer = await site.ask("/api/v1/machines/node1/boots")
-    assert (answer.status, answer.text) == (503, "The state store does not tell: the disk is full.\n")
-
-
-@pytest.mark.parametrize(
-    ("target", "status"),
-    [
-        ("/api/v1/machines/nobody/boots", 404),
-        ("/api/v1/machines/node1/boots?limit=0", 400),
-        ("/api/v1/machines/node1/boots?limit=1000", 400),
-        ("/api/v1/machines/node1/boots?limit=x", 400),
-        ("/api/v1/timelines/none", 404),
-    ],
-)
-async def test_what_is_not_there_or_no_number_is_refused(tmp_path: Path, target: str, status: int) -> None:
-    async with serving(tmp_path) as site:
-        answer = await site.ask(target)
-    assert answer.status == status
-    assert answer.text.endswith(".\n")
 
 
 async def test_rows_of_invented_macs_are_forgotten_with_them(tmp_path: Path) -> None:
