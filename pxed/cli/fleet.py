@@ -74,7 +74,7 @@ class Fleet:
         rows = self.rows.values()
         words = [
             f"{len(rows)} machine{'' if len(rows) == 1 else 's'}",
-            _counted(sum(row["stage"] is not None and not row["outcome"] for row in rows), "booting"),
+            _counted(sum(map(_goes_on, rows)), "booting"),
             _counted(sum(map(is_stuck, rows)), "stuck"),
             _counted(sum(row["severity"] == Severity.WARNING for row in rows), "with a warning"),
         ]
@@ -87,6 +87,10 @@ class Fleet:
 def is_stuck(row: Row) -> bool:
     """Whether the machine will not come up by itself."""
     return bool(row["severity"] == Severity.STUCK)
+
+
+def _goes_on(row: Row) -> bool:
+    return row["stage"] is not None and not row["outcome"] and not is_stuck(row)
 
 
 def stage_of(row: Row) -> str:

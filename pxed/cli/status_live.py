@@ -23,8 +23,9 @@ from pxed.status.wordings import Severity
 REDRAW_SECONDS = 0.2  # between two pictures at least
 TICK_SECONDS = 1.0  # at most: times go on
 VERDICT_LINES = 4  # of one machine
-_WIDTHS = (24, 14, 18, 7, 15)  # at most, of the columns before the verdict
+_MOST = (30, 14, 18, 7, 15)  # characters of the columns before the verdict, which has the rest
 _LEAST_VERDICT = 24
+_GAP = 2  # between two columns
 _STYLES: dict[str, str] = {Severity.STUCK: "bold red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
 _ENDED = "green"
 _STEPS = {b"\x1b[A": -1, b"k": -1, b"\x1b[B": 1, b"j": 1}  # arrows: one machine
@@ -46,15 +47,17 @@ class Picture:
         total = fleet.count(stuck=self.stuck)
         self.offset = max(0, min(self.offset, total - 1))
         rows = fleet.first(self.offset + room, stuck=self.stuck)[self.offset :]
+        table = cells(rows, fleet.now())
+        widths = _widths([HEADS, *table], width)
         body: list[Text] = []
         shown = 0
-        for row, columns in zip(rows, cells(rows, fleet.now()), strict=True):
-            block = self._block(row, columns, width)
+        for row, columns in zip(rows, table, strict=True):
+            block = _block(row, columns, widths, width)
             if len(body) + len(block) > room:
                 break
             body += block
             shown += 1
-        head = self._line(HEADS, width, ["bold"] * len(HEADS))
+        head = _line(HEADS, widths, ["bold"] * len(HEADS))
         lines = [self._title(fleet), self._below(), head, *body, self._foot(total - shown - self.offset)]
         return [_fitted(line, width) for line in lines][:height]
 
@@ -69,32 +72,6 @@ class Picture:
         only = "only what is stuck; " if self.stuck else ""
         count = f"{more} more; " if more > 0 else ""
         return Text(f"{count}{only}s: stuck or all, arrows: move, q: quit", "dim")
-
-    def _block(self, row: Row, columns: tuple[str, ...], width: int) -> list[Text]:
-        """A machine: one line, and more where its verdict needs them."""
-        style = _STYLES.get(row["severity"] or "", _ENDED if row["outcome"] else "")
-        styles = ["bold" if is_stuck(row) else "", "dim", style, "", "", style]
-        indent = sum(width + 2 for width in self._shown(width))
-        verdict = _wrapped(columns[-1], max(_LEAST_VERDICT, width - indent))
-        first = self._line((*columns[:-1], verdict[0]), width, styles)
-        return [first, *(Text(" " * indent + line, style) for line in verdict[1:])]
-
-    def _shown(self, width: int) -> tuple[int, ...]:
-        """The widths of the columns before the verdict; 0 for one that a narrow terminal has no room for."""
-        widths = list(_WIDTHS)
-        for column in (1, 4, 3):
-            if sum(widths) + 2 * len(widths) + _LEAST_VERDICT > width:
-                widths[column] = -2
-        return tuple(widths)
-
-    def _line(self, columns: tuple[str, ...], width: int, styles: list[str]) -> Text:
-        line = Text()
-        for text, size, style in zip(columns, self._shown(width), styles, strict=False):
-            if size > 0:
-                cell = Text(text, style)
-                cell.truncate(size, overflow="ellipsis", pad=True)
-                line.append_text(cell).append("  ")
-        return line.append(columns[-1], styles[-1])
 
 
 def show(feed: Feed, fleet: Fleet, url: str, stuck: bool) -> int:
@@ -141,6 +118,39 @@ def _keys() -> Iterator[int | None]:
         yield descriptor
     finally:
         termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
+
+
+def _widths(table: list[tuple[str, ...]], width: int) -> list[int]:
+    """Of the columns before the verdict, as their cells need; 0 for one that a narrow terminal has no room for."""
+    widths = [min(most, max(map(len, column))) for most, column in zip(_MOST, zip(*table, strict=True), strict=False)]
+    for column in (1, 4, 3):
+        if _indent(widths) + _LEAST_VERDICT > width:
+            widths[column] = 0
+    return widths
+
+
+def _indent(widths: list[int]) -> int:
+    return sum(width + _GAP for width in widths if width)
+
+
+def _block(row: Row, columns: tuple[str, ...], widths: list[int], width: int) -> list[Text]:
+    """A machine: one line, and more where its verdict needs them."""
+    style = _STYLES.get(row["severity"] or "", _ENDED if row["outcome"] else "")
+    styles = ["bold" if is_stuck(row) else "", "dim", style, "", "", style]
+    indent = _indent(widths)
+    verdict = _wrapped(columns[-1], max(_LEAST_VERDICT, width - indent))
+    first = _line((*columns[:-1], verdict[0]), widths, styles)
+    return [first, *(Text(" " * indent + line, style) for line in verdict[1:])]
+
+
+def _line(columns: tuple[str, ...], widths: list[int], styles: list[str]) -> Text:
+    line = Text()
+    for text, size, style in zip(columns, widths, styles, strict=False):
+        if size:
+            cell = Text(text, style)
+            cell.truncate(size, overflow="ellipsis", pad=True)
+            line.append_text(cell).append(" " * _GAP)
+    return line.append(columns[-1], styles[-1])
 
 
 def _wrapped(text: str, width: int) -> list[str]:
