@@ -111,6 +111,7 @@ class Daemon:
         bus.observers.append(self.tracker.take)
         self._past = TimelineHistory(self.live, self._store, self._store, self._services.machines)
         self.tracker.ended.append(self._past.keep)
+        self.tracker.amended.append(self._past.keep)
         self.tracker.survey = self._rivals.survey
         self.tracker.ended.append(self._counters.ended)
         self._webhooks = Webhooks(self.live, bus.emit, self._boot_of, self._counters.webhooks)

@@ -35,6 +35,7 @@ class Tracker:
 
     def __init__(self, emit: Emit, patience: Patience | None = None) -> None:
         self.ended: list[Ended] = []
+        self.amended: list[Ended] = []  # a boot that has ended before: a report came late
         self.found: list[FoundIt] = []
         self.survey: Survey | None = None
         self._timeline = Timeline(patience)
@@ -69,6 +70,9 @@ class Tracker:
         for boot in self._timeline.take_ended():
             for ended in self.ended:
                 ended(boot)
+        for boot in self._timeline.take_amended():
+            for amended in self.amended:
+                amended(boot)
 
     @property
     def network(self) -> Network:

@@ -28,6 +28,7 @@ class Book:
         self.network = Network()
         self.version = 0
         self.ended: list[Boot] = []  # boots that ended, until their owner takes them
+        self.amended: list[Boot] = []  # those of which more is known after their end
         self.urgent: dict[str, None] = {}  # machines to be looked at, at the next tick
         self._tracks: OrderedDict[str, Track] = OrderedDict()  # the one that changed last is the last
         self._names: OrderedDict[str, str] = OrderedDict()  # by IP address

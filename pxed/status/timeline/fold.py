@@ -81,6 +81,11 @@ class Timeline:
         taken, self._book.ended = self._book.ended, []
         return taken
 
+    def take_amended(self) -> list[Boot]:
+        """The boots that had ended, and of which more is known since this was last asked."""
+        taken, self._book.amended = self._book.amended, []
+        return taken
+
     @property
     def network(self) -> Network:
         """What is known of each wire."""

@@ -177,6 +177,7 @@ def _late_report(book: Book, trail: Trail, event: Event) -> None:
     if boot.stage is not Stage.RUNNING:
         spans.enter(boot, Stage.RUNNING, Speaker.OS, event.time, event.text, "http").ended = event.time
     boot.outcome = Outcome.RUNNING if boot.outcome is not Outcome.INSTALLED else boot.outcome
+    book.amended.append(boot)
     book.alarm(trail)
     book.mark(boot.machine)
 
