@@ -18,6 +18,7 @@ interface=eth0
 no-ping
 log-dhcp
 dhcp-authoritative
+dhcp-ignore-clid
 dhcp-leasefile={leases}
 """
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from pxed.status.boots import Boot, Span, Stage
 from pxed.status.faults import Finding, finding
-from pxed.status.network import Network, ServerSeen
+from pxed.status.network import RECENT, Network, ServerSeen
 from pxed.status.patience import Patience
 from pxed.status.trail import Trail
 from pxed.status.wordings import Fault
@@ -43,11 +43,11 @@ class View(NamedTuple):
         return next((span for span in reversed(self.boot.spans) if span.stage is stage), None)
 
     def others(self) -> list[ServerSeen]:
-        """Other servers: what they said to this machine itself, then what is known of them on its wire."""
+        """Other servers: those that answered this machine itself, then those that were heard on its wire of late."""
         own = self.trail.replies
-        wire = self.network.servers(self.boot.interface)
-        recent = [one for one in wire if one.address not in own and self.now - one.last < 3600.0]
-        return [*own.values(), *recent]
+        wire = {one.address: one for one in self.network.servers(self.boot.interface) if self.now - one.last < RECENT}
+        # What a server tells pxed's own question is more than what is seen of its answers to the machine.
+        return [*(wire.pop(address, seen) for address, seen in own.items()), *wire.values()]
 
 
 def ago(now: float, when: float) -> str:

@@ -64,6 +64,11 @@ def another_server_in_ipxe(scene: Scene) -> None:
     scene.to_loader().wait(2).ipxe().reply(file="http://10.0.0.1/menu.ipxe", client="iPXE").request("iPXE").wait(21)
 
 
+def another_server_in_ipxe_that_a_survey_shows(scene: Scene) -> None:
+    scene.to_loader().wait(2).ipxe().reply(client="").request("iPXE").wait(21)
+    scene.reply(file="http://10.0.0.1/menu.ipxe", client="iPXE", survey=True).wait(6)
+
+
 def firmware_drops_the_offer_and_asks_for_nothing(scene: Scene) -> None:
     scene.discover().reply().wait(4).discover().wait(9)
 
@@ -276,7 +281,7 @@ CASES: dict[str, tuple[Callable[[Scene], None], ...]] = {
     "dhcp-refused": (nak,),
     "dhcp-option-60": (option_60, option_60_of_a_survey, option_60_without_a_request),
     "rival-proxy": (another_proxy, a_dhcp_server_with_a_boot_file),
-    "rival-in-ipxe": (another_server_in_ipxe,),
+    "rival-in-ipxe": (another_server_in_ipxe, another_server_in_ipxe_that_a_survey_shows),
     "offer-dropped": (firmware_drops_the_offer_and_asks_for_nothing, firmware_drops_the_offer_after_its_lease),
     "bootserver-blocked": (port_4011_blocked, answers_of_4011_blocked),
     "reply-unsent": (reply_not_sent,),
