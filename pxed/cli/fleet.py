@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import heapq
 import time
 from collections.abc import Iterable
 from typing import Any
@@ -31,6 +30,8 @@ class Fleet:
         self._columns: list[str] = []
         self.rows: dict[str, Row] = {}
         self.version = 0
+        self._sorted: list[Row] | None = None
+        self._stuck = 0  # how many of them are
         self._ahead = 0.0  # seconds that the daemon's clock is before this host's
         self.read(answer)
 
@@ -43,13 +44,14 @@ class Fleet:
     def read(self, answer: dict[str, Any]) -> list[Row]:
         """All of it anew (GET /api/v1/fleet); the rows that are other ones now."""
         self._ahead = answer["time"] - time.time()
+        self._sorted = None
         self._columns, self.version, before = answer["columns"], answer["version"], self.rows
         self.rows = {row["name"]: row for row in map(self._row, answer["rows"])}
         return [row for name, row in self.rows.items() if row != before.get(name)]
 
     def change(self, message: dict[str, Any]) -> list[Row]:
         """What the daemon tells of changes; the rows that are new."""
-        self.version = message["version"]
+        self.version, self._sorted = message["version"], None
         rows = [self._row(cells) for cells in message["rows"]]
         self.rows.update((row["name"], row) for row in rows)
         for name in message.get("gone", ()):
@@ -62,12 +64,13 @@ class Fleet:
 
     def first(self, most: int | None = None, *, stuck: bool = False) -> list[Row]:
         """What somebody should look at first: stuck machines, warned ones, those that boot, those that have booted."""
-        rows = [row for row in self.rows.values() if not stuck or is_stuck(row)]
-        return sorted(rows, key=_order) if most is None else heapq.nsmallest(most, rows, key=_order)
+        rows = self._ordered()
+        return (rows[: self._stuck] if stuck else rows)[:most]
 
     def count(self, *, stuck: bool = False) -> int:
         """How many rows there are, or how many of them are stuck."""
-        return sum(map(is_stuck, self.rows.values())) if stuck else len(self.rows)
+        rows = self._ordered()
+        return self._stuck if stuck else len(rows)
 
     def totals(self) -> str:
         """One line: how many there are of each kind."""
@@ -75,10 +78,17 @@ class Fleet:
         words = [
             f"{len(rows)} machine{'' if len(rows) == 1 else 's'}",
             _counted(sum(map(_goes_on, rows)), "booting"),
-            _counted(sum(map(is_stuck, rows)), "stuck"),
+            _counted(self.count(stuck=True), "stuck"),
             _counted(sum(row["severity"] == Severity.WARNING for row in rows), "with a warning"),
         ]
         return ", ".join(filter(None, words))
+
+    def _ordered(self) -> list[Row]:
+        """All rows, those that are stuck before all others; sorted once for each change."""
+        if self._sorted is None:
+            self._sorted = sorted(self.rows.values(), key=_order)
+            self._stuck = sum(map(is_stuck, self._sorted))
+        return self._sorted
 
     def _row(self, cells: list[Any]) -> Row:
         return dict(zip(self._columns, cells, strict=True))
