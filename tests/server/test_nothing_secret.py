@@ -37,7 +37,11 @@ def failing(self, asking, raw, token, *, secure):
 Guarded.config = failing
 sys.exit(run(Path(sys.argv[1]), sys.argv[2], "debug"))
 """
-API = ("machines", "boots", "alerts", *(f"machines/{name}" for name in ("once", "flat", "kick", "telling", "token")))
+NAMES = ("once", "flat", "kick", "telling", "token")
+API = (
+    *("machines", "boots", "alerts", "fleet", "unknown", "mirror", "network"),
+    *(f"machines/{name}{page}" for name in NAMES for page in ("", "/boots", "/preview")),
+)
 
 
 @dataclass
