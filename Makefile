@@ -14,7 +14,7 @@ SIDE_BY_SIDE := -n logical --maxprocesses 8 --dist loadfile
 CONFIG ?= config/pxed.yaml
 KEEP ?=
 
-.PHONY: help setup packages run down test test-unit e2e serve lint bench clean
+.PHONY: help setup packages axe run down test test-unit e2e serve lint bench clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,14 +25,14 @@ run: setup ## boot a UEFI and a BIOS machine through pxed on a private network (
 down: setup ## take down what "make run KEEP=1" left up
 	@$(PYTHON) -m tests.lab.demo --down
 
-test: setup ## every test: units, network, real firmware in QEMU
+test: setup axe ## every test: units, network, real firmware in QEMU
 	failed=0; $(PYTEST) $(SIDE_BY_SIDE) -m "not net and not e2e" || failed=$$?; \
 	$(PYTEST) -m "net or e2e" || failed=$$?; exit $$failed
 
 test-unit: $(READY) ## the tests that need neither root nor QEMU
 	$(PYTEST) $(SIDE_BY_SIDE) -m "not net and not e2e"
 
-e2e: setup ## only the tests that boot real firmware
+e2e: setup axe ## only the tests that boot real firmware or run a browser
 	$(PYTEST) -m e2e -v
 
 serve: $(READY) ## run the daemon on this host: make serve CONFIG=path/to/pxed.yaml
@@ -51,6 +51,9 @@ setup: packages $(READY) ## install Debian packages and the virtual environment
 
 packages: ## install the Debian packages of tests/lab/packages.txt that are missing
 	@tests/lab/packages
+
+axe: $(READY) ## fetch axe-core from npm, which checks the dashboard's accessibility
+	@$(PYTHON) -m tests.web.axe
 
 $(READY): pyproject.toml
 	@command -v /usr/bin/python3 >/dev/null && /usr/bin/python3 -c 'import ensurepip' 2>/dev/null || tests/lab/packages

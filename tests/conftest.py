@@ -24,6 +24,8 @@ _E2E_TOOLS = (
     "grub-mkimage",
     "mformat",
     "sfdisk",
+    "chromium",
+    "chromedriver",
 )
 _E2E_FILES = (
     "/usr/share/OVMF/OVMF_CODE_4M.fd",

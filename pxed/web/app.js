@@ -7,7 +7,7 @@ import { alertsPage, mirrorPage, networkPage, unknownPage } from "./pages.js";
 import { fleet, follow, listen } from "./store.js";
 
 const PAGES = { "": fleetPage, unknown: unknownPage, alerts: alertsPage, mirror: mirrorPage, network: networkPage };
-const LINK = { live: "live", connecting: "connecting", lost: "connection lost, trying again" };
+const LINK = { live: "live", connecting: "connecting", lost: "connection lost, trying again", paused: "paused" };
 const THEMES = ["auto", "dark", "light"];
 
 const main = $("main");

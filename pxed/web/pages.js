@@ -41,18 +41,18 @@ export function unknownPage(main) {
     put(body,
       h("p", { class: "muted" }, "They asked to be booted and are not in the inventory. Paste the lines below ", h("code", {}, "machines:"),
         ", choose a profile, and pxed reloads by itself."),
-      alone.length ? alone.map(stranger) : h("p", { class: "empty" }, "No machine that is not listed was left alone."),
-      served.length ? [h("h2", {}, "Served without being listed"), served.map(stranger)] : null);
+      alone.length ? alone.map((one) => stranger(one, "h2")) : h("p", { class: "empty" }, "No machine that is not listed was left alone."),
+      served.length ? [h("h2", {}, "Served without being listed"), served.map((one) => stranger(one, "h3"))] : null);
   }, true);
 }
 
-function stranger(one) {
+function stranger(one, heading) {
   const facts = [["UUID", one.uuid], ["Serial", one.serial], ["Starts as", one.arch], ["Interface", one.interface],
     ["Address", one.address], ["First", timeTag(one.first)], ["Last", timeTag(one.last)], ["Seen", `${one.count} times`],
     ["Profile", one.profile]];
   const label = `Copy the lines of ${one.mac}`;
   return h("article", { class: "card" },
-    h("h3", {}, h("a", { href: machineHash(one.mac) }, one.macs.join(", "))),
+    h(heading, {}, h("a", { href: machineHash(one.mac) }, one.macs.join(", "))),
     h("p", { class: "muted" }, one.reason),
     h("dl", {}, facts.filter(([, value]) => value).map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value)))),
     h("figure", {}, h("figcaption", {}, "For the inventory", copyButton(() => one.stanza, label)),
@@ -81,7 +81,7 @@ export function mirrorPage(main) {
       h("td", {}, timeTag(one.published)), h("td", { class: "n" }, bytes(one.bytes)), h("td", {}, one.images.join(", ")),
       h("td", {}, h("code", {}, one.signed_by.slice(-16)))));
     put(body,
-      rows.length ? table(["Image", "Follows", "State", "Boots", "Staged", "Newer", "Verified", "Looked", ""], rows)
+      rows.length ? table(["Image", "Follows", "State", "Boots", "Staged", "Newer", "Verified", "Looked", "Remark"], rows)
         : h("p", { class: "empty" }, "No image of the inventory is a Flatcar release: nothing is mirrored."),
       there.length ? [h("h2", {}, "Releases that are there"), table(["Version", "Of", "Verified", "Size", "Booted by", "Signed by"], there)] : null);
   });
@@ -106,6 +106,6 @@ function wire(one) {
   });
   return h("section", { class: "card" }, h("h2", {}, one.name),
     h("p", { class: "muted" }, `${one.addresses.join(", ") || "no address"} · ${one.networks.join(", ")} · MTU ${one.mtu}`),
-    rows.length ? table(["DHCP server", "Does", "Option 60", "File", "First", "Last", "Replies", ""], rows)
+    rows.length ? table(["DHCP server", "Does", "Option 60", "File", "First", "Last", "Replies", "Remark"], rows)
       : h("p", { class: "empty" }, "No other DHCP server was seen here yet."));
 }

@@ -5,11 +5,12 @@ import { Rows } from "./rows.js";
 
 const SILENCE = 40000; // ms without even a heartbeat (each 15 s): the connection is dead
 const MOST_DELAY = 10000; // ms between two tries
+const UNSEEN = 20000; // ms that a hidden tab goes on
 
 export const fleet = {
   rows: new Rows([]),
   profiles: [],
-  state: "connecting", // live | connecting | lost
+  state: "connecting", // live | connecting | lost | paused
   loaded: false,
 };
 
@@ -46,15 +47,19 @@ function flush() {
   tell("change", names);
 }
 
+let version = null; // of what we have; null: nothing yet
+let broken = new AbortController(); // ends the stream that is open
+
 /** Follow the fleet for ever. */
 export async function follow() {
   let delay = 500;
   for (;;) {
+    await seen();
     try {
-      const version = await load();
-      delay = 500;
-      await stream(version);
-    } catch { /* the server is away, or restarts */ }
+      if (version === null) version = await load();
+      await stream(() => { delay = 500; });
+    } catch { /* the server is away, or restarts; or we ended it */ }
+    if (document.hidden) { setState("paused"); continue; }
     setState("lost");
     await pause(delay * (0.75 + Math.random() / 2));
     delay = Math.min(MOST_DELAY, delay * 2);
@@ -69,8 +74,23 @@ function pause(ms) {
     wake = () => { clearTimeout(timer); done(); };
   });
 }
+
+/** When the tab is seen. */
+function seen() {
+  if (!document.hidden) return Promise.resolve();
+  return new Promise((done) => { wake = done; });
+}
+
+// A browser has six connections for a host: tabs that nobody looks at, and pages kept for "back", hold none.
+let unseen = 0;
+document.addEventListener("visibilitychange", () => {
+  clearTimeout(unseen);
+  if (document.hidden) unseen = setTimeout(() => broken.abort(), UNSEEN);
+  else wake();
+});
+window.addEventListener("pagehide", () => broken.abort());
+window.addEventListener("pageshow", () => wake());
 window.addEventListener("online", () => wake());
-document.addEventListener("visibilitychange", () => { if (!document.hidden) wake(); });
 
 async function load() {
   const answer = await get("/api/v1/fleet");
@@ -83,10 +103,9 @@ async function load() {
 }
 
 /** Read changes until the stream ends; throws when it breaks. A reset means reading all anew, at once. */
-async function stream(from) {
-  let version = from;
+async function stream(opened) {
   for (;;) {
-    const broken = new AbortController();
+    broken = new AbortController();
     let watch = setTimeout(() => broken.abort(), SILENCE);
     try {
       const answer = await fetch(`/api/v1/fleet/events?after=${version}`, {
@@ -94,6 +113,7 @@ async function stream(from) {
       });
       if (!answer.ok) throw new Error(`the server answered ${answer.status}`);
       setState("live");
+      opened();
       let anew = false;
       for await (const message of messages(answer.body)) {
         clearTimeout(watch);

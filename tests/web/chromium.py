@@ -21,6 +21,7 @@ FLAGS = (
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
     "--disable-dev-shm-usage", "--hide-scrollbars",
 )  # fmt: skip
+INSECURE = "pxed.test"  # this host under a name that is no secure context: http without navigator.clipboard
 PATIENCE = 20.0  # seconds
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"  # WebDriver 12: what an element's reference is called
 KEYS = {
@@ -37,13 +38,14 @@ class WebDriverError(Exception):
 class Browser:
     """One window."""
 
-    def __init__(self, port: int, address: str = "127.0.0.1", call: Callable[..., Any] | None = None) -> None:
-        self._call = call or _caller(address, port)
+    def __init__(self, call: Callable[..., Any]) -> None:
+        self._call = call
         self._session = ""
 
-    def start(self, profile: Path, binary: str = "chromium") -> None:
+    def start(self, profile: Path) -> None:
         """Open a window with a new profile in `profile`."""
-        options = {"args": [*FLAGS, f"--user-data-dir={profile}", "--window-size=1400,900"]}
+        resolve = f"--host-resolver-rules=MAP {INSECURE} 127.0.0.1"
+        options = {"args": [*FLAGS, resolve, f"--user-data-dir={profile}", "--window-size=1400,900"]}
         wanted = {"browserName": "chrome", "goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL"}}
         answer = self._call("POST", "/session", {"capabilities": {"alwaysMatch": wanted}})
         self._session = answer["sessionId"]
@@ -135,7 +137,7 @@ class Browser:
         return str(found[ELEMENT])
 
 
-def _caller(address: str, port: int) -> Callable[..., Any]:
+def caller(address: str, port: int) -> Callable[..., Any]:
     def call(method: str, path: str, body: object = None) -> Any:
         connection = http.client.HTTPConnection(address, port, timeout=90)
         try:
@@ -169,7 +171,7 @@ def driver(directory: Path, namespace: str = "") -> Iterator[tuple[Program, int]
 def browsing(directory: Path) -> Iterator[Browser]:
     """A window for the length of the block."""
     with driver(directory) as (_, port), tempfile.TemporaryDirectory(prefix="pxed-chromium-") as profile:
-        browser = Browser(port)
+        browser = Browser(caller("127.0.0.1", port))
         browser.start(Path(profile))
         try:
             yield browser

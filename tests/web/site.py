@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Future
 from pathlib import Path
 from typing import TypeVar
@@ -41,6 +41,10 @@ class WebSite:
 
         self._loop.call_soon_threadsafe(call)
         return future.result(30)
+
+    def wait(self, awaitable: Coroutine[object, object, T]) -> T:
+        """The result of something that the server's loop awaits."""
+        return asyncio.run_coroutine_threadsafe(awaitable, self._loop).result(30)
 
     def put(self, *boots: Boot) -> None:
         """Boots that are new or changed."""
