@@ -78,6 +78,6 @@ class PreviewPages:
 
 def _arch(asked: Asked) -> str:
     text = asked.found.query.get("arch", "")
-    if text and not (text.isascii() and text.isdigit() and len(text) <= 5):
+    if text and not (text.isascii() and text.isdigit() and len(text) <= 5 and int(text) <= 0xFFFF):
         refuse(400, "arch is a number of DHCP option 93: 0 for BIOS, 7 for x64 UEFI, 11 for ARM64 UEFI.")
     return name_of(int(text)) if text else ""

@@ -35,7 +35,7 @@ REASONS: tuple[tuple[str, str], ...] = (
 )
 ALERTS = frozenset({
     "expired", "failed", "foreign-address", "foreign-token", "held", "no-report", "no-token", "other-hardware", "relay",
-    "replay", "spoofed", "too-many", "unseen", "wrong-token",
+    "replay", "rival", "spoofed", "too-many", "unseen", "wrong-token",
 })  # fmt: skip
 RESULTS = frozenset({"complete", "probed", "aborted", "timed-out", "broke-off", "refused"})
 PORTS = frozenset({"67", "4011", "tftp", "http", "https"})

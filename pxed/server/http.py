@@ -32,6 +32,7 @@ from pxed.server.downloads import Downloads
 from pxed.server.happenings import refused
 from pxed.server.live import Live, Snapshot
 from pxed.server.metrics import MetricsPage
+from pxed.server.openapi import openapi
 from pxed.server.redact import redacted
 from pxed.server.releases import Releases
 from pxed.server.replies import Asked, HttpRefusalError, text_reply
@@ -99,6 +100,7 @@ class HttpServer:
             Route.HEALTH: self._api.health,
             Route.EVENTS: self._api.events,
             Route.METRICS: metrics.metrics,
+            Route.OPENAPI: openapi,
             **machine_handlers(pages),
             **dashboard.handlers(self._api.index),
         }

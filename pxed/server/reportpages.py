@@ -119,7 +119,7 @@ def _report(asked: Asked, body: bytes) -> Report:
         stage, message = asked.found.query["stage"], body.decode(errors="replace")
     else:
         stage, message = _json_report(body)
-    if stage not in _STAGES:
+    if not {stage, asked.found.query.get("stage", stage)} <= _STAGES.keys():
         refuse(400, f"A report's stage is one of {', '.join(_STAGES)}.")
     return Report(stage, _tidy(message))
 

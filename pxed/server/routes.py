@@ -41,6 +41,7 @@ class Route(StrEnum):
     NEXT = "next"
     INDEX = "index"
     METRICS = "metrics"
+    OPENAPI = "openapi"
     WEB = "web"  # this and the next ones are for the dashboard
     FLEET = "fleet"
     FLEET_EVENTS = "fleet-events"
@@ -97,6 +98,7 @@ _TABLE: tuple[tuple[tuple[str, ...], Route, tuple[str, ...]], ...] = (
     (("api", "v1", "unknown"), Route.UNKNOWN, READ),
     (("api", "v1", "mirror"), Route.MIRRORED, READ),
     (("api", "v1", "network"), Route.NETWORK, READ),
+    (("api", "v1", "openapi.json"), Route.OPENAPI, READ),
     (("api", "v1", "boots"), Route.BOOTS, READ),
     (("api", "v1", "alerts"), Route.ALERTS, READ),
     (("api", "v1", "events"), Route.EVENTS, READ),
