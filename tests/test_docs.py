@@ -112,6 +112,8 @@ def run(command: str, home: Path) -> None:
         assert re.search(rf"^{command.split()[1]}:.*## ", (ROOT / "Makefile").read_text(), re.MULTILINE)
         return
     program, *arguments = shlex.split(command)
+    if program == "pxed-probe":
+        return  # tests/probe/test_page.py runs them, on a network of their own
     if program == "openssl":
         subprocess.run([program, *arguments], cwd=home, check=True, capture_output=True, timeout=60)
         return

@@ -19,6 +19,7 @@ from pxed.probe.oracles.choice import choose
 from pxed.probe.oracles.firmware import Firmware
 from pxed.probe.oracles.verdict import Accepted, Ask
 from pxed.status.faults import Finding
+from pxed.status.wordings import Severity
 
 GOOD, FAILED, BAD_USE = 0, 1, 2
 
@@ -71,6 +72,13 @@ def show(found: Sequence[Finding]) -> None:
         print(f"  -> {one.remedy}.")
 
 
+def _hint(nic: Nic, interface: str) -> None:
+    """Said on standard error, so that JSON stays whole."""
+    if nic.hidden:
+        said = f"servers on this host itself ({nic.hidden}) are not reached through {interface}: ask from another host"
+        print(f"pxed-probe: note: {said}", file=sys.stderr)
+
+
 # dhcp
 
 
@@ -81,11 +89,13 @@ def run_dhcp(who: Who, timeout: float, server: str, lease: bool, as_json: bool) 
         checked = who.checked()
         kind, arch = kind_of(checked.client)
         with checked.nic() as nic, kind(nic, uuid=checked.uuid, arch=arch) as client:
+            _hint(nic, who.interface)
             offers = client.discover(timeout)
             choice = client.choose(offers)
             found = judge.findings(client, offers, choice, who.interface, server)
             asked = _on_4011(client, offers) if lease else {}
-        ok = not any(one.severity == "stuck" for one in found) and all(asked.values())
+        stuck = any(one.severity is Severity.STUCK for one in found)
+        ok = isinstance(choice.verdict, Accepted) and not stuck and all(asked.values())
         report = _dhcp_report(client, offers, found, asked, ok)
         if as_json:
             print(json.dumps(report, indent=2))
@@ -203,6 +213,7 @@ def run_boot(who: Who, options: BootOptions, as_json: bool) -> int:
             options.report,
         )
         with checked.nic() as nic:
+            _hint(nic, who.interface)
             if not as_json:
                 print(f"{kind.title} (architecture {arch}) with MAC {nic.mac}")
             story = boot.play(plan, nic, _silent if as_json else lambda step: print(step, flush=True))
@@ -230,12 +241,14 @@ def _print_end(story: boot.Story) -> None:
 # tftp and http
 
 
-def run_tftp(server: str, file: str, blksize: int, windowsize: int, out: Path | None, as_json: bool) -> int:
+def run_tftp(
+    server: str, file: str, blksize: int, windowsize: int, out: Path | None, timeout: float, as_json: bool
+) -> int:
     """`pxed-probe tftp`."""
     from pxed.probe.files import read_and_judge, tftp_lines
 
     def work() -> int:
-        report = read_and_judge(server, file, blksize, windowsize, out)
+        report = read_and_judge(server, file, blksize, windowsize, out, timeout)
         if as_json:
             print(json.dumps(report.as_dict(), indent=2))
         else:

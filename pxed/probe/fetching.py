@@ -102,7 +102,8 @@ def _refused(fetched: tftp.Fetched, stage: str) -> Finding:
     said = f"TFTP error {fetched.code}: {fetched.error}"
     if fetched.code == ErrorCode.NOT_FOUND and stage == "loader":
         return finding(Fault.LOADER_MISSING, stage, time.time(), said, file=fetched.file)
-    return finding(Fault.FILE_MISSING, stage, time.time(), role=stage, file=fetched.file, reason=said)
+    asked = f"it was asked for {fetched.file}"
+    return finding(Fault.FILE_MISSING, stage, time.time(), asked, role=stage, file=fetched.file, reason=said)
 
 
 def _silent(client: Reader, server: str, fetched: tftp.Fetched, stage: str) -> Finding:

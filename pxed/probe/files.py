@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pxed.probe import tftp
-from pxed.probe.fetching import Got, by_tftp
+from pxed.probe.fetching import NO_SUCH_FILE, Got, by_tftp
 from pxed.probe.nic import ProbeError
 from pxed.probe.program import identify
 
@@ -19,10 +20,13 @@ class Here:
     """Reads from this host, as it is."""
 
     write_to: Callable[[bytes], object] | None = None
+    port: int = tftp.PORT
+    timeout: float = 1.0
 
     def tftp(self, server: str, file: str, **how: Any) -> tftp.Fetched:
         """Read a file."""
-        return tftp.read(server, file, write_to=self.write_to, **how)
+        kept = None if file == NO_SUCH_FILE else self.write_to
+        return tftp.read(server, file, write_to=kept, port=self.port, timeout=self.timeout, **how)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +51,13 @@ class Report:
         }
 
 
-def read_and_judge(server: str, file: str, blksize: int, windowsize: int, out: Path | None) -> Report:
-    """Read the file, into `out` where that is given."""
+def read_and_judge(
+    server: str, file: str, blksize: int, windowsize: int, out: Path | None, timeout: float = 1.0
+) -> Report:
+    """Read the file of `ADDRESS` or `ADDRESS:PORT`, into `out` where that is given."""
+    address, _, port = server.partition(":")
+    if not re.fullmatch(r"\d+(\.\d+){3}", address) or not re.fullmatch(r"\d{0,5}", port):
+        raise ProbeError(f"{server!r} is no IPv4 address, or ADDRESS:PORT")
     with ExitStack() as stack:
         write = None
         if out is not None:
@@ -56,7 +65,8 @@ def read_and_judge(server: str, file: str, blksize: int, windowsize: int, out: P
                 write = stack.enter_context(out.open("wb")).write
             except OSError as error:
                 raise ProbeError(f"{out}: {error.strerror}") from None
-        got = by_tftp(Here(write), server, file, blksize=blksize, windowsize=windowsize)
+        here = Here(write, int(port or tftp.PORT), timeout)
+        got = by_tftp(here, address, file, blksize=blksize, windowsize=windowsize)
     return Report(got, identify(got.head).text)
 
 

@@ -87,7 +87,12 @@ class _Asking:
         self._connection: http.client.HTTPConnection | None = None
 
     def ask(self, method: str, headers: dict[str, str] | None = None) -> web.Response:
-        """One request; a connection that the server closed is made anew."""
+        """One request; where the server has closed the connection, on a new one."""
+        kept = self._connection is not None and self._connection.sock is not None
+        answer = self._once(method, headers)
+        return self._once(method, headers) if kept and not answer.status else answer
+
+    def _once(self, method: str, headers: dict[str, str] | None) -> web.Response:
         if self._connection is None or self._connection.sock is None:
             self.close()
             self._connection = web.connect(self.url, *self._made)

@@ -80,7 +80,7 @@ def _rivals(client: Client, offers: Sequence[Reply], choice: Choice, ours: str) 
     rivals = [offer for server, offer in servers.items() if server != ours]
     rival = chosen if chosen is not None and chosen in rivals else rivals[0]
     won = "" if chosen is None else f"{client.title} takes the offer of {chosen.server}"
-    file = rival.file or "what it says on port 4011"
+    file = rival.file or "a file that it names on port 4011"
     evidence = [*map(shown, servers.values()), won]
     found = finding(
         Fault.RIVAL_PROXY, "offer", time.time(), *evidence, server=rival.server, file=file, mac=client.nic.mac
@@ -98,4 +98,5 @@ def _nothing_taken(client: Client, offers: Sequence[Reply], choice: Choice, inte
         return finding(Fault.OFFER_DROPPED, "offer", time.time(), f"{client.title}: {why}", *boots)
     said = [shown(offer) for offer in offers]
     reason = f"no server on {interface} offers {client.nic.mac} a boot file"
-    return finding(Fault.NOT_SERVED, "offer", time.time(), why, *said, reason=reason)
+    found = finding(Fault.NOT_SERVED, "offer", time.time(), why, *said, reason=reason)
+    return replace(found, cause=f"{reason[0].upper()}{reason[1:]}")

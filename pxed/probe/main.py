@@ -58,17 +58,18 @@ def dhcp(
 
 @app.command()
 def tftp(
-    server: Annotated[str, typer.Argument(help="The server's IPv4 address.")],
+    server: Annotated[str, typer.Argument(help="The server's IPv4 address, or ADDRESS:PORT.")],
     file: Annotated[str, typer.Argument(help="The file's name.")],
     blksize: Annotated[int, typer.Option(min=8, max=65464, help="Bytes of a block to ask for; 512: none.")] = 1468,
     windowsize: Annotated[int, typer.Option(min=1, max=65535, help="Blocks at a time (RFC 7440).")] = 1,
+    timeout: Annotated[float, typer.Option(min=0.1, help="Seconds until it asks again.")] = 1.0,
     out: Annotated[Path | None, typer.Option(help="Write the file here.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Read a file by TFTP: size, time, what was negotiated, what the file is, or why it does not come."""
     from pxed.probe.commands import run_tftp
 
-    raise typer.Exit(run_tftp(server, file, blksize, windowsize, out, as_json))
+    raise typer.Exit(run_tftp(server, file, blksize, windowsize, out, timeout, as_json))
 
 
 @app.command()

@@ -43,11 +43,16 @@ class Nic:
         """`mac`: "" keeps the interface's. `namespace`: of /run/netns, where `interface` is; "" for this one."""
         self.interface = interface
         self.address = ""
+        self.hidden = ""  # an address of the host on the interface: what listens there is not reached by this card
+        if os.geteuid():
+            raise ProbeError("playing a machine needs root: its network card is a macvlan in a namespace of its own")
         self._home = _open_namespace(f"/run/netns/{namespace}" if namespace else "/proc/thread-self/ns/net")
         self._place = self._home
         self._lent = ""
         try:
             self.mac = mac or self._own_mac()
+            bridge = self._kind_of_parent() == "bridge"
+            self.hidden = "" if own and bridge else self._addresses()
             if own:
                 self._attach()
         except BaseException:
@@ -105,8 +110,6 @@ class Nic:
     # The card
 
     def _attach(self) -> None:
-        if os.geteuid():
-            raise ProbeError("a simulated machine needs root (a macvlan in a network namespace of its own)")
         parent, kind = self.interface, self._kind_of_parent()
         self._place = _new_namespace(self._home)
         self.interface = "eth0"

@@ -61,7 +61,7 @@ def test_a_machine_that_is_left_alone_is_told_why_it_does_not_boot(site: tuple[S
     place, _ = site
     done = place.probe("boot", "-i", "eth0", "--mac", "52:54:00:77:02:77", "--timeout", "1")
     assert done.returncode == 1
-    assert "no server on eth0 offers 52:54:00:77:02:77 a boot file" in done.stdout
+    assert "No server on eth0 offers 52:54:00:77:02:77 a boot file" in done.stdout
     assert "[not-served]" in done.stdout
 
 
