@@ -22,6 +22,7 @@ from pxed.inventory.indexes import Indexes
 from pxed.inventory.install import Install
 from pxed.inventory.profile import Boot, Opt43, Profile, Pxe
 from pxed.inventory.releases import FlatcarImage, MirrorSettings
+from pxed.inventory.syslog import Syslog
 from pxed.inventory.tls import TlsSettings
 from pxed.inventory.webhooks import Webhooks
 
@@ -102,6 +103,10 @@ class Server(Base):
     )
     tftp: TftpSettings = Field(TftpSettings(), description="The TFTP server.")
     http: HttpSettings = Field(HttpSettings(), description="The HTTP server.")
+    syslog: Syslog = Field(
+        None,
+        description="Whether lines that machines send by syslog (UDP) are received: off, on (port 514) or {port: ...}.",
+    )
     mirror: MirrorSettings = Field(MirrorSettings(), description="The mirror of Flatcar releases.")
     state: fields.State = Field(
         "sqlite", description="Where the state is kept: sqlite (in data_dir) or postgresql://..."

@@ -41,6 +41,7 @@ from pxed.server.rivals import Rivals
 from pxed.server.services import Services, make_services
 from pxed.server.sockets import Sockets
 from pxed.server.state import StateStore
+from pxed.server.syslog import SyslogServer
 from pxed.server.systemd import Manager
 from pxed.server.tftp import Settings, TftpServer
 from pxed.server.tftp_files import Files
@@ -126,6 +127,7 @@ class Daemon:
             mtu_of=self.interfaces.mtu_of,
             settings=_tftp_settings(server.tftp),
         )
+        self._syslog = SyslogServer(self.interfaces, bus.emit, self._who)
         self._checking = Checking(self.live, bus.emit)
         self._mirroring = Mirroring(path, self.live, bus.emit)
         self._renewal = Renewal(sockets.tls, self.interfaces.addresses, bus.emit)
@@ -202,6 +204,8 @@ class Daemon:
             self._dhcp.attach(sock, SERVER_PORT)
         for sock in self._sockets.rivals:
             self._rivals.attach(sock)
+        for sock in self._sockets.syslog:
+            self._syslog.attach(sock)
         gc.collect()
         gc.freeze()  # the inventory lives as long as we do: the collector need not walk 10,000 machines again
         # An answer makes a dozen objects and no cycle; at Python's 700 the collector runs at every fiftieth datagram.
@@ -259,6 +263,7 @@ class Daemon:
     async def _close(self) -> None:
         self._dhcp.close()
         self._rivals.close()
+        self._syslog.close()
         self._tftp.close()
         await self._http.close()
         await self._releases.close()

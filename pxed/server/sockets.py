@@ -14,7 +14,7 @@ from pxed.server.interfaces import check_names
 
 HTTP_BACKLOG = 1024  # a rack that powers on at once connects within one second
 # FileDescriptorName= of each socket in systemd/pxed.socket.
-NAMES = ("dhcp", "bootserver", "tftp", "http", "https")
+NAMES = ("dhcp", "bootserver", "tftp", "http", "https", "syslog")
 
 
 @dataclass(slots=True)
@@ -26,13 +26,15 @@ class Sockets:
     tftp: list[socket.socket] = field(default_factory=list)
     http: list[socket.socket] = field(default_factory=list)
     https: list[socket.socket] = field(default_factory=list)
+    syslog: list[socket.socket] = field(default_factory=list)
     rivals: list[socket.socket] = field(default_factory=list)
     unheard: str = ""  # why there is none of `rivals`
     tls: Tls | None = None  # what `https` shows
 
     def close(self) -> None:
-        for sock in (*self.dhcp, *self.bootserver, *self.tftp, *self.http, *self.https, *self.rivals):
-            sock.close()
+        for name in (*NAMES, "rivals"):
+            for sock in getattr(self, name):
+                sock.close()
 
 
 def open_all(server: Server, handed: dict[str, list[socket.socket]]) -> Sockets:
@@ -49,6 +51,10 @@ def open_all(server: Server, handed: dict[str, list[socket.socket]]) -> Sockets:
             sockets.rivals, sockets.unheard = rivals.open_sockets(server.interfaces)
         sockets.tftp = _handed(handed, "tftp", server.tftp.port) or _udp(server.tftp.port, server)
         sockets.http = _handed(handed, "http", server.http.port) or [_tcp(server.http.port)]
+        if server.syslog is not None:
+            sockets.syslog = _handed(handed, "syslog", server.syslog.port) or _udp(server.syslog.port, server)
+        elif "syslog" in handed:
+            raise HostError("systemd handed over a socket for syslog, but the inventory has server.syslog: off")
         if settings is not None:
             sockets.https = _handed(handed, "https", settings.port) or [_tcp(settings.port)]
         elif "https" in handed:

@@ -113,6 +113,8 @@ def _way_out(protocol: str, port: int) -> str:
         )
     if port == 4011:
         return "another ProxyDHCP server or boot server runs here: stop it"
+    if port == 514:
+        return "another syslog server runs here: stop it, or set `server.syslog: {port: ...}`"
     name = "tftp" if protocol == "UDP" else "http"
     return f"stop it, or set `server.{name}.port`" + (": no firmware asks another port" if port == 69 else "")
 
