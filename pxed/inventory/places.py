@@ -49,15 +49,21 @@ class Marked:
 
 
 def path_of(data: Any, text: str) -> KeyPath:
-    """The path that a dotted text names in `data`, as far as it leads. Names may have dots of their own."""
+    """The path that a dotted text names in `data`, as far as it leads. Names may have dots of their own.
+
+    Of lists the items are named by number: server.webhooks[0].url.
+    """
     path: list[Key] = []
-    while text and isinstance(data, dict):
-        fits = [key for key in data if text == key or text.startswith(f"{key}.")]
-        key = max(fits, key=len, default=None)
-        if key is None:
+    while text and isinstance(data, dict | list):
+        names = (
+            {f"[{number}]": number for number in range(len(data))} if isinstance(data, list) else {k: k for k in data}
+        )
+        fits = [name for name in names if text == name or text.startswith((f"{name}.", f"{name}["))]
+        if not fits:
             break
-        path.append(key)
-        data, text = data[key], text[len(key) + 1 :]
+        name = max(fits, key=len)
+        path.append(names[name])
+        data, text = data[names[name]], text[len(name) :].removeprefix(".")
     return tuple(path)
 
 

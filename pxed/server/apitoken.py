@@ -87,8 +87,9 @@ def token_problems(inventory: Inventory) -> Iterator[Problem]:
     file = token_file(inventory.server, None)
     if file is not None:
         yield from _problem(inventory, _KEY, file, "the API refuses every change")
-    for hook in inventory.server.webhooks:
-        yield from _problem(inventory, "server.webhooks", secret_of(hook), "this webhook is told nothing")
+    for number, hook in enumerate(inventory.server.webhooks):
+        key = f"server.webhooks[{number}].secret_file"
+        yield from _problem(inventory, key, secret_of(hook), "this webhook is told nothing")
 
 
 def secret_of(hook: Webhook) -> TokenFile:

@@ -42,3 +42,6 @@ def test_a_problem_of_another_file_or_with_a_place_stays_as_it_is(tmp_path):
 def test_a_path_stops_where_the_text_does():
     assert path_of({"a": {"b": 1}}, "a.c.d") == ("a",)
     assert path_of([], "a") == ()
+    assert path_of({"a": [{"b": 1}, {"b.c": 2}]}, "a[1].b.c") == ("a", 1, "b.c")
+    assert path_of({"a": [0] * 11}, "a[10]") == ("a", 10)
+    assert path_of({"a": [0]}, "a[1]") == ("a",)

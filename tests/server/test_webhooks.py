@@ -25,6 +25,7 @@ from pxed.inventory.loader import loads
 from pxed.server import hookclient
 from pxed.server.hookposts import MOST_REMEMBERED, Repeats, name_of
 from pxed.server.live import Live, Snapshot
+from pxed.server.load import load_snapshot
 from pxed.server.webhooks import LONGEST_WISH, MOST_WAITING, TRIES, Webhooks, pause_after, seconds_of
 from pxed.status.faults import finding
 from pxed.status.wordings import Fault
@@ -510,6 +511,20 @@ def test_a_secret_must_be_named_and_hooks_are_few() -> None:
     many = "".join(f"    - {{url: 'https://h{number}/', secret_file: s}}\n" for number in range(17))
     (problem,) = problems(f"server:\n  webhooks:\n{many}")
     assert "found 17 webhooks, expected 16 at most" in str(problem)
+
+
+def test_a_secret_that_cannot_be_used_is_a_warning_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "open").write_text(SECRET)
+    (tmp_path / "open").chmod(0o644)
+    path = tmp_path / "pxed.yaml"
+    path.write_text(
+        "server:\n  data_dir: data\n  webhooks:\n  - {url: 'https://a/', secret_file: open}\n"
+        "  - {url: 'https://b/', secret_file: none}\n"
+    )
+    first, second = load_snapshot(path).warnings
+    assert [(problem.line, problem.column) for problem in (first, second)] == [(4, 25), (5, 25)]
+    assert "others may read or write" in str(first)
+    assert "none cannot be read: No such file or directory; until then this webhook is told nothing" in str(second)
 
 
 async def test_the_daemon_tells_of_a_report_and_delivers_it_before_it_ends(tmp_path: Path) -> None:
