@@ -19,6 +19,7 @@ from pxed.status.trail import Trail
 from pxed.status.wordings import Fault, Severity
 
 TICK_SECONDS = 1.0
+ANSWER_SECONDS = 2.0  # for servers to answer the survey, before a cause is told
 # Causes that an answer to a question of pxed's own tells apart: by then the machine's own DHCP is over.
 _ASKS = frozenset({
     Fault.NO_DHCP_SERVER, Fault.DHCP_NO_LEASE, Fault.OFFER_DROPPED, Fault.BOOTSERVER_BLOCKED, Fault.TFTP_UNREACHED,
@@ -117,23 +118,28 @@ class Tracker:
         self._timeline.move(moves)
 
     def _tell(self, boot: Boot, finding: Finding | None, now: float) -> None:
-        for found in self.found:
-            found(boot, finding)
-        if finding is None:
-            return
-        if finding.severity is not Severity.INFO:
-            self._emit(_stuck(boot, finding, now))
-        if finding.fault in _ASKS and self.survey is not None and boot.interface:
-            task = asyncio.get_running_loop().create_task(self._ask(boot))
+        if finding is not None and finding.fault in _ASKS and self.survey is not None and boot.interface:
+            task = asyncio.get_running_loop().create_task(self._ask(boot, finding))
             self._asking.add(task)
             task.add_done_callback(self._asking.discard)
+        else:
+            self._say(boot, finding, now)
 
-    async def _ask(self, boot: Boot) -> None:
-        """Ask the servers of its wire what they offer to such a machine: their answers may name the cause."""
-        if self.survey is None:
-            return
-        if await self.survey(boot.interface, boot.arch, boot.stage is Stage.IPXE):
+    def _say(self, boot: Boot, finding: Finding | None, now: float) -> None:
+        for found in self.found:
+            found(boot, finding)
+        if finding is not None and finding.severity is not Severity.INFO:
+            self._emit(_stuck(boot, finding, now))
+
+    async def _ask(self, boot: Boot, finding: Finding) -> None:
+        """Ask the servers of its wire what they offer to such a machine; their answers may name another cause."""
+        if self.survey is not None and await self.survey(boot.interface, boot.arch, boot.stage is Stage.IPXE):
             self.network.wire(boot.interface).surveyed = time.time()
+            await asyncio.sleep(ANSWER_SECONDS)
+            self._timeline.look(boot.machine)
+            self.tick(time.time())
+        if boot.finding is not None and boot.finding.fault is finding.fault:
+            self._say(boot, boot.finding, time.time())
 
 
 def _stuck(boot: Boot, finding: Finding, now: float) -> Event:

@@ -18,7 +18,7 @@ class Patience:
     bootserver: float = 8.0  # from pxed's answer on 4011 to the loader
     first_block: float = 8.0  # from a read request to any sign that its answer arrived
     loader: float = 45.0  # from the loader's last byte to iPXE's DISCOVER: the link may be reset
-    ipxe: float = 20.0  # from pxed's offer to iPXE, to the request for the script
+    ipxe: float = 45.0  # from pxed's offer to iPXE, to the request for the script: it waits 16 s for an IPv6 router
     script: float = 20.0  # from the script to the kernel's first byte
     stall: float = 20.0  # of a transfer that does not move
     broken: float = 12.0  # for a machine to come back to a transfer that broke off

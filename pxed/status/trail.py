@@ -93,7 +93,8 @@ class Trail:
     boot: Boot
     offers: int = 0  # pxed's answers on port 67 to its firmware
     offered: str = ""  # the boot file in them
-    asked_last: float = 0.0  # when its firmware last spoke by DHCP
+    asked_first: float = 0.0  # when its firmware began to ask, as the client that it is now
+    asked_last: float = 0.0  # and when it last spoke by DHCP
     server: str = ""  # pxed's address in them
     left_out: str = ""  # why its firmware is not answered
     unsent: str = ""

@@ -78,6 +78,14 @@ class Wires:
         return [wire.interface for wire in self.wires.values()]
 
 
+def plug(place: Wires, name: str, machine: int) -> None:
+    """A tap for a virtual machine on one wire."""
+    tap, switch = f"tap{machine}", place.network.switch
+    bridge = f"b{place.wires[name].interface.removeprefix('w')}"
+    run("ip", "netns", "exec", switch, "ip", "tuntap", "add", tap, "mode", "tap")
+    run("ip", "-n", switch, "link", "set", tap, "addrgenmode", "none", "master", bridge, "up")
+
+
 @contextlib.contextmanager
 def wires(directory: Path, names: tuple[str, ...] = tuple(WIRES)) -> Iterator[Wires]:
     """The networks for the length of the block."""

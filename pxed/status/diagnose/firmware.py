@@ -35,12 +35,13 @@ def unsent(view: View) -> Finding | None:
 def without_lease(view: View) -> Finding | None:
     """It has pxed's offer but does not ask for an address."""
     trail, boot, now = view.trail, view.boot, view.now
-    if trail.lease.time or trail.bootservers or boot.addresses or not trail.offers:
+    since = trail.asked_first or boot.began
+    if trail.lease.time or trail.bootservers or not trail.offers:
         return None
-    if now - boot.began < view.patience.lease:
+    if now - since < view.patience.lease:
         return None
     if trail.lease.refused:
-        return view.found(Fault.DHCP_REFUSED, boot.began, _asked(view), server=trail.lease.refused)
+        return view.found(Fault.DHCP_REFUSED, since, _asked(view), server=trail.lease.refused)
     offering = [one for one in trail.replies.values() if one.gives_addresses]
     for server in offering:
         if server.vendor.startswith("PXEClient"):
@@ -49,7 +50,7 @@ def without_lease(view: View) -> Finding | None:
         return rival
     if offering:
         seen = f"{offering[0].address} offered it an address {ago(now, offering[0].last)}, pxed offered {trail.offered}"
-        return view.found(Fault.OFFER_DROPPED, boot.began, _asked(view), seen)
+        return view.found(Fault.OFFER_DROPPED, since, _asked(view), seen)
     return _no_address(view)
 
 
@@ -152,8 +153,9 @@ def _chose(view: View, server: ServerSeen) -> bool:
 
 def _asked(view: View) -> str:
     span = view.span(Stage.DISCOVER)
-    count = max(span.count if span else 1, view.trail.offers)
-    return f"{count} DISCOVER{'s' if count > 1 else ''} since {ago(view.now, view.boot.began)}, no REQUEST"
+    count = view.trail.offers or (span.count if span else 1)
+    began = view.trail.asked_first or view.boot.began
+    return f"{count} DISCOVER{'s' if count > 1 else ''} since {ago(view.now, began)}, no REQUEST"
 
 
 def _leased(view: View) -> str:

@@ -104,13 +104,21 @@ def _firmware(book: Book, event: Event) -> Trail | None:
     book.touched(trail, event)
     trail.asked_last = event.time
     client = str(event.data.get("client", ""))
-    if trail.boot.firmware and trail.boot.firmware != client:
-        spans.note(trail.boot, event.time, f"the firmware goes on as {client}")
-    trail.boot.firmware = client
+    if trail.boot.firmware != client:
+        _takes_another_way(trail, event, client)
     _identify(book, trail, event, client)
     if trail.boot.stage is not Stage.OFFER:
         spans.enter(trail.boot, Stage.DISCOVER, Speaker.ROM, event.time)
     return trail
+
+
+def _takes_another_way(trail: Trail, event: Event, client: str) -> None:
+    """Firmware that got nowhere by PXE tries HTTP Boot, or the other way round: it asks for all anew."""
+    if trail.boot.firmware:
+        spans.note(trail.boot, event.time, f"the firmware goes on as {client}")
+    trail.boot.firmware, trail.asked_first = client, event.time
+    trail.lease, trail.offers, trail.bootservers, trail.offered = Lease(), 0, 0, ""
+    trail.refusals.clear()
 
 
 def _firmware_begins_anew(book: Book, trail: Trail, event: Event) -> bool:

@@ -76,6 +76,10 @@ class Timeline:
                 self._look(track, track.trail, now, found)
         return found
 
+    def look(self, name: str) -> None:
+        """Look at this machine at the next tick."""
+        self._book.urgent[name] = None
+
     def take_ended(self) -> list[Boot]:
         """The boots that ended since this was last asked."""
         taken, self._book.ended = self._book.ended, []

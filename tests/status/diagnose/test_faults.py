@@ -61,11 +61,11 @@ def a_dhcp_server_with_a_boot_file(scene: Scene) -> None:
 
 
 def another_server_in_ipxe(scene: Scene) -> None:
-    scene.to_loader().wait(2).ipxe().reply(file="http://10.0.0.1/menu.ipxe", client="iPXE").request("iPXE").wait(21)
+    scene.to_loader().wait(2).ipxe().reply(file="http://10.0.0.1/menu.ipxe", client="iPXE").request("iPXE").wait(46)
 
 
 def another_server_in_ipxe_that_a_survey_shows(scene: Scene) -> None:
-    scene.to_loader().wait(2).ipxe().reply(client="").request("iPXE").wait(21)
+    scene.to_loader().wait(2).ipxe().reply(client="").request("iPXE").wait(46)
     scene.reply(file="http://10.0.0.1/menu.ipxe", client="iPXE", survey=True).wait(6)
 
 
@@ -142,7 +142,7 @@ def ipxe_without_http(scene: Scene) -> None:
 
 
 def script_never_fetched(scene: Scene) -> None:
-    scene.to_loader().wait(2).ipxe().wait(1).request("iPXE").wait(21)
+    scene.to_loader().wait(2).ipxe().wait(1).request("iPXE").wait(46)
 
 
 def script_refused(scene: Scene) -> None:
