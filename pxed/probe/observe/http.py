@@ -22,6 +22,8 @@ MOST_CONNECTIONS = 2048
 PROGRESS_SECONDS = 2.0
 LARGEST_BODY = 1 << 16  # that is kept
 LARGEST_HEAD = 1 << 14
+LAST_WINDOW = 1 << 18  # bytes that iPXE may leave unacknowledged
+QUIET = 2.0  # seconds without a further acknowledgment
 _REQUEST = re.compile(rb"(GET|HEAD|POST) (\S{1,4000}) HTTP/1\.[01]\r\n")
 _STATUS = re.compile(rb"HTTP/1\.[01] (\d{3})")
 _LENGTH = re.compile(rb"\r\ncontent-length:\s*(\d{1,15})", re.IGNORECASE)
@@ -55,6 +57,8 @@ class _Exchange:
     kept: int = 0  # the sequence number after what is kept of it
     head: bytes = b""  # of an answer whose head is not whole yet
     acked: int = 0
+    sent: int = 0  # bytes of the body that the server has sent
+    moved: float = 0.0  # when the client last acknowledged some
     over: bool = False
     cut: bool = False  # the capture has not all of what is kept
 
@@ -100,6 +104,23 @@ class HttpView:
             self._connections.popitem(last=False)
         return connection
 
+    def tick(self, now: float) -> list[Event]:
+        """How far a file is that stands still; and what was sent whole, acknowledged but for its end.
+
+        UEFI's iPXE leaves its last acknowledgments out: the kernel has started.
+        """
+        events: list[Event] = []
+        for connection in self._connections.values():
+            exchange = connection.exchange
+            if exchange is None or exchange.over or not exchange.acked or now - exchange.moved < QUIET:
+                continue
+            if exchange.told < exchange.moved:
+                events.append(self._progress(exchange.moved, connection, exchange))
+            if 0 < exchange.due <= exchange.sent and exchange.due - exchange.acked <= LAST_WINDOW:
+                exchange.acked = exchange.due
+                events += self._done(exchange.moved, connection, exchange)
+        return events
+
     # From the client
 
     def _from_client(self, segment: Segment, connection: _Connection) -> list[Event]:
@@ -138,14 +159,19 @@ class HttpView:
         got = (segment.acknowledged - exchange.start) & 0xFFFFFFFF
         if got >= 1 << 31:
             return []
-        exchange.acked = max(exchange.acked, got if exchange.due < 0 else min(got, exchange.due))
+        got = got if exchange.due < 0 else min(got, exchange.due)
+        if got > exchange.acked:
+            exchange.acked, exchange.moved = got, segment.time
         if 0 <= exchange.due <= exchange.acked:
             return self._done(segment.time, connection, exchange)
         if segment.time - exchange.told >= PROGRESS_SECONDS:
-            exchange.told = segment.time
-            text = f"has {exchange.acked} bytes of {_name(exchange.url)}"
-            return [self._event(Kind.PROGRESS, segment.time, connection, text)]
+            return [self._progress(segment.time, connection, exchange)]
         return []
+
+    def _progress(self, when: float, connection: _Connection, exchange: _Exchange) -> Event:
+        exchange.told = when
+        text = f"has {exchange.acked} bytes of {_name(exchange.url)}"
+        return self._event(Kind.PROGRESS, when, connection, text)
 
     def _ended(self, segment: Segment, connection: _Connection) -> list[Event]:
         exchange = connection.exchange
@@ -167,6 +193,7 @@ class HttpView:
             return []
         if not exchange.status or exchange.head:
             return self._answer_begins(segment, connection, exchange)
+        _note_sent(exchange, segment)
         if segment.sequence == exchange.kept and len(exchange.body) < LARGEST_BODY:
             exchange.body += segment.payload
             exchange.cut |= bool(segment.lost)
@@ -192,6 +219,7 @@ class HttpView:
         if exchange.method != "POST":
             exchange.body, exchange.cut = body, bool(segment.lost)
         exchange.kept = (segment.sequence + segment.size) & 0xFFFFFFFF
+        _note_sent(exchange, segment)
         if exchange.status < 300:
             return []
         exchange.over = True
@@ -272,6 +300,12 @@ class HttpView:
         quiet = kind in (Kind.PROGRESS, Kind.TRANSFER, Kind.NOTICE)
         mac = connection.mac
         return Event(kind, when, self._known.name(mac), mac, text, Level.DEBUG if quiet else Level.INFO, data)
+
+
+def _note_sent(exchange: _Exchange, segment: Segment) -> None:
+    end = (segment.sequence + segment.size - exchange.start) & 0xFFFFFFFF
+    if end < 1 << 31:
+        exchange.sent = max(exchange.sent, end)
 
 
 def _name(url: str) -> str:

@@ -40,5 +40,5 @@ class Observer:
         return self._tftp.packet(packet) if self._tftp.wants(packet) else []
 
     def tick(self, now: float) -> list[Event]:
-        """What time tells: requests that nobody answered."""
-        return self._dhcp.tick(now)
+        """What time tells: requests that nobody answered, files that came whole without their last acknowledgment."""
+        return [*self._dhcp.tick(now), *self._tftp.tick(now), *self._http.tick(now)]

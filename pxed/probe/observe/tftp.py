@@ -16,6 +16,7 @@ from pxed.tftp.packet import Ack, Data, Error, ErrorCode, Oack, Rrq, decode
 PORT = 69
 MOST_TRANSFERS = 1024
 PROGRESS_SECONDS = 2.0
+QUIET = 2.0
 PLAIN = 512
 LARGEST_SCRIPT = 1 << 16
 _DATA = b"\0\3"
@@ -41,6 +42,7 @@ class _Transfer:
     last_size: int = 0
     retransmits: int = 0
     heard: bool = False
+    moved: float = 0.0  # when it last acknowledged something, or got something
     head: bytes = b""
     over: bool = False
 
@@ -87,6 +89,22 @@ class TftpView:
         transfer = self._transfers.get((datagram.src, datagram.sport))
         return self._from_client(datagram, transfer, packet) if transfer is not None else []
 
+    def tick(self, now: float) -> list[Event]:
+        """How far a file is that stands still; and what was sent whole, without its last acknowledgment.
+
+        Some clients leave that out (T8).
+        """
+        events: list[Event] = []
+        for transfer in self._transfers.values():
+            if transfer.over or not transfer.heard or now - transfer.moved < QUIET:
+                continue
+            if transfer.told < transfer.moved and transfer.acked:
+                events.append(self._progress(transfer.moved, transfer))
+            if 0 < transfer.last <= transfer.sent and transfer.last - transfer.acked <= transfer.windowsize:
+                transfer.acked = transfer.last
+                events += self._done(transfer.moved, transfer)
+        return events
+
     def _begin(self, datagram: Datagram, request: Rrq) -> list[Event]:
         key = (datagram.src, datagram.sport)
         before = self._transfers.get(key)
@@ -116,7 +134,7 @@ class TftpView:
                 if block <= transfer.sent:
                     transfer.retransmits += 1
                 else:
-                    transfer.sent = block
+                    transfer.sent, transfer.moved = block, datagram.time
                     if len(transfer.head) < LARGEST_SCRIPT:
                         transfer.head += data
                 if size < transfer.blksize:
@@ -133,7 +151,7 @@ class TftpView:
             return []
         match packet:
             case Ack(number):
-                first, transfer.heard = not transfer.heard, True
+                first, transfer.heard, transfer.moved = not transfer.heard, True, datagram.time
                 transfer.acked = max(transfer.acked, transfer.whole(number, max(transfer.acked, 0)))
                 if 0 < transfer.last <= transfer.acked:
                     return self._done(datagram.time, transfer)
@@ -141,12 +159,14 @@ class TftpView:
                     text = f"agrees on blocks of {transfer.blksize} bytes for {transfer.file}"
                     return [self._event(Kind.PROGRESS, datagram.time, transfer, text)]
                 if datagram.time - transfer.told >= PROGRESS_SECONDS:
-                    transfer.told = datagram.time
-                    text = f"has {transfer.bytes} bytes of {transfer.file}"
-                    return [self._event(Kind.PROGRESS, datagram.time, transfer, text)]
+                    return [self._progress(datagram.time, transfer)]
             case Error(code, message):
                 return self._broken(datagram.time, transfer, code, message)
         return []
+
+    def _progress(self, when: float, transfer: _Transfer) -> Event:
+        transfer.told = when
+        return self._event(Kind.PROGRESS, when, transfer, f"has {transfer.bytes} bytes of {transfer.file}")
 
     def _done(self, when: float, transfer: _Transfer) -> list[Event]:
         transfer.over = True
