@@ -15,7 +15,8 @@ from pxed.status.timeline import spans
 from pxed.status.trail import MOST_PAST, NO_INSTALL, Track, Trail
 from pxed.status.wordings import Severity
 
-MOST_MACHINES = 32_768  # MACs of unlisted ones can be invented: the one that was quiet for longest is forgotten
+MOST_MACHINES = 32_768  # the one that was quiet for longest is forgotten; each takes 5 kB, 40 kB at most
+MOST_STRANGERS = 8_192  # machines that are not listed, whose MACs can be invented: 20 MB
 MOST_ADDRESSES = 65_536
 LATE = Stage.LOADER
 
@@ -32,6 +33,7 @@ class Book:
         self.urgent: dict[str, None] = {}  # machines to be looked at, at the next tick
         self._tracks: OrderedDict[str, Track] = OrderedDict()  # the one that changed last is the last
         self._names: OrderedDict[str, str] = OrderedDict()  # by IP address
+        self._strangers: OrderedDict[str, None] = OrderedDict()
         self._most = most
 
     def name(self, event: Event) -> str:
@@ -71,8 +73,13 @@ class Book:
         identity = hashlib.sha256(f"{name} {event.time!r} {self.version}".encode()).hexdigest()[:12]
         boot = Boot(identity, name, event.mac, event.time, event.time, stage, event.time)
         trail = track.trail = Trail(boot, install=install)
+        if not event.machine:
+            self._strangers[name] = None
+            self._strangers.move_to_end(name)
+            if len(self._strangers) > MOST_STRANGERS:
+                self._forget(next(iter(self._strangers)))
         while len(self._tracks) > self._most:
-            self._forget()
+            self._forget(next(iter(self._tracks)))
         return self.touched(trail, event)
 
     def touched(self, trail: Trail, event: Event) -> Trail:
@@ -114,7 +121,8 @@ class Book:
             return
         boot.ended, boot.outcome = when, outcome
         spans.close(boot, when)
-        self.ended.append(boot)
+        if boot.machine not in self._strangers or ORDER[boot.stage] >= ORDER[LATE]:
+            self.ended.append(boot)  # else a flood of invented MACs would push real boots out of the history
         self.urgent[boot.machine] = None
         self.mark(boot.machine)
 
@@ -181,6 +189,8 @@ class Book:
             for boot in (*([track.trail.boot] if track.trail else []), *track.past):
                 boot.machine = new
             self._tracks[new] = track
+            if track.trail is not None:
+                track.trail.look = 0.0
             self.urgent[new] = None
             self.mark(new)
         for address, name in self._names.items():
@@ -198,10 +208,10 @@ class Book:
             self.mark(boot.machine)
         return news
 
-    def _forget(self) -> None:
-        name, track = self._tracks.popitem(last=False)
-        self.urgent.pop(name, None)
-        if track.trail is not None and not track.trail.boot.ended:
-            self._tracks[name] = track  # it is told as ended, then it goes
+    def _forget(self, name: str) -> None:
+        track = self._tracks[name]
+        if track.trail is not None:
             self.end(track.trail, track.trail.boot.last, Outcome.SUPERSEDED)
-            del self._tracks[name]
+        del self._tracks[name]
+        self._strangers.pop(name, None)
+        self.urgent.pop(name, None)

@@ -249,5 +249,5 @@ def same_uuid(one: str, other: str) -> bool:
 
 
 def _swapped(uuid: str) -> str:
-    raw = bytes.fromhex(uuid) if len(uuid) == 32 else b""
-    return (raw[3::-1] + raw[5:3:-1] + raw[7:5:-1] + raw[8:]).hex() if raw else uuid
+    pairs = [uuid[i : i + 2] for i in range(0, 32, 2)]
+    return "".join((*pairs[3::-1], *pairs[5:3:-1], *pairs[7:5:-1], *pairs[8:]))
