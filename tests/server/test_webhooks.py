@@ -547,6 +547,8 @@ async def test_the_daemon_tells_of_a_report_and_delivers_it_before_it_ends(tmp_p
             url = f"http://127.0.0.1:{port}/report/node1"
             report = urllib.request.Request(url, b'{"stage": "running"}', {"Content-Type": "application/json"})
             await asyncio.to_thread(lambda: urllib.request.urlopen(report, timeout=20).close())
+            metrics = f"http://127.0.0.1:{port}/metrics"
+            scraped = await asyncio.to_thread(lambda: urllib.request.urlopen(metrics, timeout=20).read().decode())
             process.send_signal(signal.SIGTERM)
             _, log = await asyncio.to_thread(process.communicate, timeout=60)
         finally:
@@ -555,3 +557,6 @@ async def test_the_daemon_tells_of_a_report_and_delivers_it_before_it_ends(tmp_p
     assert process.returncode == 0, log
     assert [(body["event"], body["machine"]) for body in receiver.bodies] == [("running", "node1")]
     assert "webhook" not in log
+    assert {'pxed_machines{state="none"} 1.0', 'pxed_http_responses_total{route="report",status="2xx"} 1.0'} <= set(
+        scraped.splitlines()
+    )
