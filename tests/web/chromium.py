@@ -7,6 +7,7 @@ import contextlib
 import http.client
 import json
 import socket
+import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -143,14 +144,20 @@ def caller(address: str, port: int) -> Callable[..., Any]:
         try:
             text = None if method in ("GET", "DELETE") else json.dumps(body if body is not None else {})
             connection.request(method, path, text, {"Content-Type": "application/json"})
-            answer = json.loads(connection.getresponse().read())["value"]
+            answer = json.loads(connection.getresponse().read())
         finally:
             connection.close()
-        if isinstance(answer, dict) and "error" in answer and "message" in answer:
-            raise WebDriverError(f"{answer['error']}: {answer['message'].splitlines()[0]}")
-        return answer
+        return value_of(answer)
 
     return call
+
+
+def value_of(answer: dict[str, Any]) -> Any:
+    """What a command gave. Raises WebDriverError."""
+    value = answer["value"]
+    if isinstance(value, dict) and "error" in value and "message" in value:
+        raise WebDriverError(f"{value['error']}: {value['message'].splitlines()[0]}")
+    return value
 
 
 @contextlib.contextmanager
@@ -167,11 +174,25 @@ def driver(directory: Path, namespace: str = "") -> Iterator[tuple[Program, int]
         program.stop()
 
 
+def curling(namespace: str, port: int) -> Callable[..., Any]:
+    """As caller(), to a driver in a network namespace: its loopback is another one than ours."""
+
+    def call(method: str, path: str, body: object = None) -> Any:
+        argv = ["ip", "netns", "exec", namespace, "curl", "-sS", "-X", method, f"http://127.0.0.1:{port}{path}"]
+        if method == "POST":
+            argv += ["-H", "Content-Type: application/json", "--data-binary", "@-"]
+        text = json.dumps(body if body is not None else {})
+        done = subprocess.run(argv, input=text, capture_output=True, text=True, check=True, timeout=90)
+        return value_of(json.loads(done.stdout))
+
+    return call
+
+
 @contextlib.contextmanager
-def browsing(directory: Path) -> Iterator[Browser]:
+def browsing(directory: Path, namespace: str = "") -> Iterator[Browser]:
     """A window for the length of the block."""
-    with driver(directory) as (_, port), tempfile.TemporaryDirectory(prefix="pxed-chromium-") as profile:
-        browser = Browser(caller("127.0.0.1", port))
+    with driver(directory, namespace) as (_, port), tempfile.TemporaryDirectory(prefix="pxed-chromium-") as profile:
+        browser = Browser(curling(namespace, port) if namespace else caller("127.0.0.1", port))
         browser.start(Path(profile))
         try:
             yield browser
