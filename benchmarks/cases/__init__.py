@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.cases import dhcp, http, ignition, installs, startup, state, sync, tftp, timeline, transpile
+from benchmarks.cases import dashboard, dhcp, http, ignition, installs, startup, state, sync, tftp, timeline, transpile
 from benchmarks.model import Case
 
 
@@ -19,4 +19,5 @@ def every() -> list[Case]:
         *state.cases(),
         *timeline.cases(),
         *startup.cases(),
+        *dashboard.cases(),
     ]

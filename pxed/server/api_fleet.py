@@ -14,6 +14,8 @@ from pxed.server.replies import SERVER, Asked, json_bytes, refuse
 from pxed.server.views import alert_view
 
 TICK_SECONDS = 0.1  # between two looks for changes: ten messages a second at most
+LEAST_PAUSE = 0.02  # for a reader to whom writing takes longer than that
+WRITE_SECONDS = 20.0  # for a reader to take what is written; then it is let go
 HEARTBEAT_SECONDS = 15.0  # a comment line, so that proxies and clients see the stream alive
 MAX_STREAMS = 64  # event streams at one time
 MOST_ROWS = 500  # in one message; the rest comes with the next
@@ -59,7 +61,7 @@ class FleetPages:
         self._streams += 1
         try:
             await response.prepare(asked.request)
-            await _Stream(self._fleet, self._machines, response).run(_number(after), self._closing)
+            await _Stream(self._fleet, self._machines, asked.request, response).run(_number(after), self._closing)
         finally:
             self._streams -= 1
         return response
@@ -68,24 +70,29 @@ class FleetPages:
 class _Stream:
     """One reader of the changes."""
 
-    def __init__(self, fleet: Fleet, machines: Machines, response: web.StreamResponse) -> None:
+    def __init__(
+        self, fleet: Fleet, machines: Machines, request: web.BaseRequest, response: web.StreamResponse
+    ) -> None:
         self._fleet = fleet
         self._machines = machines
+        self._request = request
         self._response = response
         self._alerts = fleet.alerts
         self._quiet = 0.0
 
     async def run(self, after: int | None, closing: asyncio.Event) -> None:
         """Write until the reader leaves or the daemon stops."""
-        await self._response.write(b"retry: 1000\n\n")
+        await self._write("retry: 1000\n\n")
         version = self._fleet.look() if after is None else after
+        loop = asyncio.get_running_loop()
         while not closing.is_set():
+            due = loop.time() + TICK_SECONDS
             version = await self._tell(version)
             if self._quiet >= HEARTBEAT_SECONDS:
                 await self._write(":\n\n")
             self._quiet += TICK_SECONDS
             try:
-                async with asyncio.timeout(TICK_SECONDS):
+                async with asyncio.timeout_at(max(due, loop.time() + LEAST_PAUSE)):
                     await closing.wait()
             except TimeoutError:
                 continue
@@ -116,7 +123,13 @@ class _Stream:
 
     async def _write(self, text: str) -> None:
         self._quiet = 0.0
-        await self._response.write(text.encode())
+        try:
+            async with asyncio.timeout(WRITE_SECONDS):
+                await self._response.write(text.encode())
+        except TimeoutError:
+            if self._request.transport is not None:
+                self._request.transport.abort()
+            raise ConnectionResetError("the reader of the fleet's changes takes none") from None
 
 
 def _number(text: str) -> int | None:

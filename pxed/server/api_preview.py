@@ -6,9 +6,11 @@ from aiohttp import web
 
 from pxed.architecture import name_of
 from pxed.boot.course import Way
+from pxed.boot.endpoint import Endpoint, endpoint_at
 from pxed.boot.page import Page, page_for
 from pxed.inventory.lookup import Identity, Match, Unmatched, resolve
 from pxed.inventory.model import Machine
+from pxed.server.api_site import Served
 from pxed.server.callers import named
 from pxed.server.firstboot import FirstBoots
 from pxed.server.fleet import Boots
@@ -22,7 +24,10 @@ USUAL_ARCH = "x86_64-efi"
 class PreviewPages:
     """Shows what BootPages would answer to a boot that has shown itself by DHCP."""
 
-    def __init__(self, visits: Visits, first_boots: FirstBoots, releases: Releases, boots: Boots) -> None:
+    def __init__(
+        self, visits: Visits, first_boots: FirstBoots, releases: Releases, boots: Boots, served: Served
+    ) -> None:
+        self._served = served
         self._visits = visits
         self._first_boots = first_boots
         self._releases = releases
@@ -35,12 +40,12 @@ class PreviewPages:
         if machine is None and not mac:
             refuse(404, f"There is no machine {text[:80]!r} in the inventory.")
         name = machine.name if machine is not None else mac
-        identity = self._identity(name, machine, mac, _arch(asked))
+        identity, endpoint = self._identity(name, machine, mac, _arch(asked)), self._endpoint(asked, name)
         match = resolve(asked.snapshot.inventory, identity)
         if isinstance(match, Unmatched):
-            page, profile = page_for(asked.snapshot.inventory, match, identity, asked.caller.endpoint), None
+            page, profile = page_for(asked.snapshot.inventory, match, identity, endpoint), None
         else:
-            page, profile = self._page(asked, match, identity)
+            page, profile = self._page(asked, match, identity, endpoint)
         return json_reply({
             "arch": identity.arch,
             "profile": profile,
@@ -48,6 +53,15 @@ class PreviewPages:
             "script": page.script,
             "cmdline": page.cmdline or None,
         })  # fmt: skip
+
+    def _endpoint(self, asked: Asked, name: str) -> Endpoint:
+        """Where the machine reaches us, which may not be where the operator does."""
+        boot, mine = self._boots.current(name), asked.caller.endpoint
+        for interface in self._served():
+            if boot is not None and interface.name == boot.interface and interface.addresses:
+                address = mine.address if mine.address in interface.addresses else interface.addresses[0]
+                return endpoint_at(address, asked.snapshot.inventory.server, interface.name)
+        return mine
 
     def _identity(self, name: str, machine: Machine | None, mac: str, arch: str) -> Identity:
         boot = self._boots.current(name)
@@ -57,7 +71,7 @@ class PreviewPages:
         uuid = machine.uuid.bytes_le if machine.uuid is not None else None  # as firmware sends it (RFC 4578 2.3)
         return Identity(own, uuid, machine.serial, arch or (boot.arch if boot is not None else "") or USUAL_ARCH)
 
-    def _page(self, asked: Asked, match: Match, identity: Identity) -> tuple[Page, str]:
+    def _page(self, asked: Asked, match: Match, identity: Identity, endpoint: Endpoint) -> tuple[Page, str]:
         inventory = asked.snapshot.inventory
         arrival = self._visits.arrive(inventory, Visitor(match, identity, asked.caller))
         release, version = self._releases.needed(
@@ -68,7 +82,7 @@ class PreviewPages:
             inventory,
             arrival.match,
             identity,
-            asked.caller.endpoint,
+            endpoint,
             release=release,
             first_boot_done=self._first_boots.done(match.name, arrival.match.profile.root),
             course=course,

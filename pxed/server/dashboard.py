@@ -71,7 +71,7 @@ class Dashboard:
         return cls(
             FleetPages(known.fleet, machines),
             TimelinePages(boots, known.past),
-            PreviewPages(services.visits, services.first_boots, releases, boots),
+            PreviewPages(services.visits, services.first_boots, releases, boots, served),
             UnknownPages(known.journal),
             SitePages(live, arriving, served, known.network),
         )

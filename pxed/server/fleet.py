@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from pxed.events import Event, Kind
 from pxed.inventory.model import Inventory
+from pxed.inventory.profile import Boot as Profiled
 from pxed.server.live import Live
 from pxed.server.orders import Machines
 from pxed.server.standings import found, ordered
@@ -25,6 +26,7 @@ COLUMNS = (
     "name", "listed", "macs", "profile", "stage", "speaker", "since", "began", "outcome", "severity",
     "fault", "verdict", "sent", "due", "install", "held", "next", "arch", "interface", "last", "serial",
 )  # fmt: skip
+MOST_TOUCHED = 20_000  # names between two looks, MACs that a sender invents among them; more mean reading all anew
 _MILLISECONDS = 1000
 _TOUCHING = frozenset({Kind.STATE, Kind.ALERT, Kind.NOTICE, Kind.INSTALLING, Kind.INSTALLED, Kind.RUNNING, Kind.FAILED})
 
@@ -78,6 +80,9 @@ class Fleet:
                 if name := event.machine or event.mac:
                     self._touched[name] = None
                 self.alerts += event.kind is Kind.ALERT
+        if len(self._touched) > MOST_TOUCHED:
+            self._touched.clear()
+            self._forget()
 
     def look(self) -> int:
         """Take in what has changed; the number of the last change."""
@@ -171,6 +176,10 @@ def _means(
     inventory: Inventory, machines: Machines, name: str, standing: Standing | None
 ) -> tuple[str | None, str | None, bool]:
     """Its profile, the state of its installation, and whether it is held."""
+    machine = inventory.machines.get(name)
+    own = machine.profile if machine is not None else None
+    if machine is not None and own is not None and own.boot is not Profiled.INSTALL and standing is None:
+        return machine.profile_name, None, False  # nearly every machine
     match = found(inventory, name, machines.boots(name))
     if match is None:
         return None, str(standing.state) if standing is not None and standing.state else None, False

@@ -150,7 +150,7 @@ class Grid {
   #head() {
     const cells = COLUMNS.map(([css, label, key], at) => {
       if (!key) return h("div", { class: css, role: "columnheader", "aria-colindex": at + 1 }, label);
-      const button = h("button", { type: "button", tabindex: "-1" }, label);
+      const button = h("button", { type: "button" }, label);
       const cell = h("div", { class: css, role: "columnheader", "aria-colindex": at + 1, "data-key": key }, button);
       button.addEventListener("click", () => this.#order(key));
       return cell;

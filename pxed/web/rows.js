@@ -61,14 +61,16 @@ export class Rows {
     this.#count(this.bits[at], 1);
   }
 
-  remove(name) {
-    const at = this.index.get(name);
-    if (at === undefined) return;
-    this.#count(this.bits[at], -1);
-    this.list.splice(at, 1);
-    this.words.splice(at, 1);
-    this.bits.copyWithin(at, at + 1);
-    this.index = new Map(this.list.map((row, position) => [row.name, position]));
+  /** Machines of which nothing is known any more. */
+  remove(names) {
+    const gone = new Set(names.filter((name) => this.index.has(name)));
+    if (!gone.size) return;
+    const stays = this.list.map((row, at) => at).filter((at) => !gone.has(this.list[at].name));
+    for (const name of gone) this.#count(this.bits[this.index.get(name)], -1);
+    this.bits = Uint8Array.from(stays, (at) => this.bits[at]);
+    this.words = stays.map((at) => this.words[at]);
+    this.list = stays.map((at) => this.list[at]);
+    this.index = new Map(this.list.map((row, at) => [row.name, at]));
   }
 
   /** Positions of the rows of a group that have all the words, in their order. */

@@ -133,7 +133,7 @@ async function stream(opened) {
 
 function apply(data) {
   for (const row of data.rows) fleet.rows.set(row);
-  for (const name of data.gone) fleet.rows.remove(name);
+  fleet.rows.remove(data.gone);
   note([...data.rows.map((row) => row[0]), ...data.gone]);
   return data.version;
 }

@@ -275,7 +275,7 @@ async def serving(
         dashboard=Dashboard(
             FleetPages(fleet, shown),
             TimelinePages(tracker, history or NoHistory()),
-            PreviewPages(services.visits, services.first_boots, releases, tracker),
+            PreviewPages(services.visits, services.first_boots, releases, tracker, lambda: INTERFACES),
             UnknownPages(journal),
             SitePages(live, arriving, lambda: INTERFACES, tracker.network),
         ),

@@ -14,7 +14,7 @@ from pxed.server import api_fleet as module
 from pxed.server.fleet import COLUMNS
 from pxed.status.boots import Outcome, Stage
 from pxed.status.records import Alert
-from tests.server.httpsite import INVENTORY, MAC1, MAC2, STRANGER, Site, serving, snapshot, until
+from tests.server.httpsite import INVENTORY, MAC1, MAC2, STRANGER, Site, serving, snapshot
 from tests.server.standings import BEARER, Standings, ordering
 from tests.server.test_api import Stream
 from tests.server.timelines import T, Timelines, boot_of, stuck
@@ -232,4 +232,3 @@ async def test_rows_of_invented_macs_are_forgotten_with_them(tmp_path: Path) -> 
             tracker.put(boot_of(mac, mac, mac))
             del tracker.boots[mac]
         assert (await (await follow(site, version)).next_event())[1] == "reset"
-        await until(lambda: True)

@@ -72,6 +72,14 @@ async def test_the_architecture_is_what_the_machine_said_last(tmp_path: Path) ->
         assert (await preview(site, "node1", "?arch=0"))["arch"] == "x86-bios"
 
 
+async def test_urls_are_those_of_the_wire_that_the_machine_is_on(tmp_path: Path) -> None:
+    tracker = Timelines()
+    tracker.put(boot_of("node1", MAC1))
+    async with serving(tmp_path, tracker=tracker) as site:
+        assert f"http://10.0.0.2:{site.port}/images" in (await preview(site))["script"]
+        assert f"http://127.0.0.1:{site.port}/images" in (await preview(site, "node2"))["script"]
+
+
 async def test_a_machine_that_gets_nothing_is_told_why(tmp_path: Path) -> None:
     async with serving(tmp_path) as site:
         shown = await preview(site, STRANGER)

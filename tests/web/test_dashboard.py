@@ -112,6 +112,23 @@ def test_what_happens_is_seen_as_it_happens(browser: Browser, site: WebSite) -> 
     browser.wait_text("1", "#alert-count")
 
 
+def test_machines_that_come_and_go_are_counted_right(browser: Browser, site: WebSite) -> None:
+    open_page(browser, site)
+    macs = [f"02:00:00:00:00:{number:02x}" for number in range(40)]
+    site.put(*(boot_of(mac, mac, mac) for mac in macs))
+    browser.until(lambda: counters(browser)["unknown"] == 40, "the strangers")
+
+    def forget() -> None:
+        for mac in macs[:39]:
+            site.tracker.put(site.tracker.boots[mac][0])
+            del site.tracker.boots[mac]
+
+    site.do(forget)
+    browser.until(lambda: counters(browser)["unknown"] == 1, "that they are gone")
+    assert (counters(browser)["all"], browser.text(".count")) == (5, "5 of 5")
+    assert row(browser, macs[39]).startswith(f"booting {macs[39]}")
+
+
 def test_a_machines_page_says_why_it_is_stuck_and_shows_its_boots(browser: Browser, site: WebSite) -> None:
     tell(site)
     open_page(browser, site, "machine/node1")
