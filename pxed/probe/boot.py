@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 
-from pxed.architecture import name_of, without_http
+from pxed.architecture import Architecture, name_of, without_http
 from pxed.probe import fetching, judge
 from pxed.probe.client import NAK, Client, Ipxe, Reply
 from pxed.probe.fetching import Got
@@ -242,15 +242,18 @@ def _boot_server(client: Client, offers: Sequence[Reply], asked: Ask, offer: Rep
 def _load(client: Client, verdict: Verdict, story: Story) -> tuple[Got, Program]:
     assert isinstance(verdict, Accepted)  # noqa: S101
     began = time.monotonic()
+    untold = ""
     if isinstance(verdict.next, Url):
         got = fetching.by_url(client, verdict.next.url, "loader", redirects=0)
+    elif client.arch == Architecture.X86_BIOS:
+        got = fetching.by_tftp(client, *_server_and_file(verdict.next), blksize=_ROM_BLKSIZE)
     else:
         server, file = _server_and_file(verdict.next)
-        rom = client.arch == 0
-        blksize, window = (_ROM_BLKSIZE, 1) if rom else (_EDK2_BLKSIZE, _EDK2_WINDOW)
-        got = fetching.by_tftp(client, server, file, blksize=blksize, windowsize=window)
+        asked = client.size(server, file)  # EDK2 does, and ends that with an ERROR (T1)
+        untold = "the server tells no size, for which EDK2 asks first" if asked.ok and not asked.size else ""
+        got = fetching.by_tftp(client, server, file, blksize=_EDK2_BLKSIZE, windowsize=_EDK2_WINDOW)
     program = identify(got.head)
-    story.got("loader", began, got, program.text)
+    story.got("loader", began, got, ", ".join(word for word in (program.text, untold) if word))
     return got, program
 
 

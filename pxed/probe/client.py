@@ -187,6 +187,11 @@ class Client:
 
     # Files
 
+    def size(self, server: str, file: str) -> tftp.Fetched:
+        """Ask for a file's size by TFTP and break off, as EDK2 does before it reads."""
+        with self.nic.inside():
+            return tftp.probed(server, file, retries=2)
+
     def tftp(self, server: str, file: str, **how: Any) -> tftp.Fetched:
         """Read a file: pxed.probe.tftp.read from this card."""
         with self.nic.inside():

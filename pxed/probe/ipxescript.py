@@ -76,6 +76,7 @@ class Ipxe:
     cmdline: str = ""
     commands: int = 0
     nested: int = 0
+    left: bool = False  # the outermost script said `exit`
     menu: list[tuple[str, str]] = field(default_factory=list)
 
     def run(self, text: str) -> bool:
@@ -171,6 +172,7 @@ class _Script:
         raise ScriptError(f"goto {' '.join(call.words)}: there is no such label")
 
     def leave(self, call: Call) -> bool:
+        self.ipxe.left = self.ipxe.nested == 1
         raise _Exit(_number(call.words[0]) if call.words else 0)
 
     def chain(self, call: Call) -> bool:

@@ -32,6 +32,8 @@ _BUILDS = {
     27: ("riscv64", "efi"),
     39: ("loong64", "efi"),
 }
+_WAITING_SCREEN = "waiting to be added to the inventory"
+_HOLDS = "shows it the waiting screen"
 _REPORT = re.compile(r"https?://[^\s\"'\\<>]+/report/[^\s\"'\\<>]+")
 
 
@@ -42,6 +44,8 @@ def play_script(plan: Plan, client: Client, story: Story, got: Got) -> None:
     host.ipxe = ipxe
     try:
         ok = ipxe.run(got.head.decode("utf-8", "replace"))
+        if ipxe.left:
+            raise Ended("exit", "")
         said = "the script ended without starting anything" if ok else "a command of the script failed"
         raise Stop(_refused(host, said))
     except Ended as end:
@@ -152,6 +156,8 @@ class _Host:
             story.ok = True
         elif end.way == "exit":
             story.end, story.ok = "leaves iPXE for the next boot device", True
+        elif any(_WAITING_SCREEN in line for line in self.screen):
+            raise Stop(finding(Fault.NOT_LISTED, "script", time.time(), *self.screen[-4:], does=_HOLDS))
         else:
             raise Stop(_refused(self, f"the script {end.way}: {end.text}"))
 

@@ -6,7 +6,7 @@ import contextlib
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -71,7 +71,7 @@ def host(net: netns.Network, name: str, address: str = "") -> Iterator[str]:
         run("ip", "netns", "del", namespace, quiet=True)
 
 
-def inventory(directory: Path, **machine: Any) -> Path:
+def inventory(directory: Path, settings: Mapping[str, Any] | None = None, **machine: Any) -> Path:
     """One machine, a kernel and an initrd that are only bytes, an Ignition config for each machine."""
     images, loaders = directory / "data" / "images" / "lab", directory / "data" / "loaders"
     for home in (images, loaders):
@@ -80,7 +80,8 @@ def inventory(directory: Path, **machine: Any) -> Path:
     (images / "initrd.img").write_bytes(INITRD)
     (directory / "worker.ign").write_text('{"ignition": {"version": "3.3.0"}}')
     document = {
-        "server": {"interfaces": ["eth0"], "data_dir": str(directory / "data"), "http": {"port": daemon.HTTP_PORT}},
+        "server": {"interfaces": ["eth0"], "data_dir": str(directory / "data"), "http": {"port": daemon.HTTP_PORT}}
+        | dict(settings or {}),
         "images": {"lab": {"kernel": "lab/vmlinuz", "initrd": ["lab/initrd.img"]}},
         "profiles": {
             "worker": {"image": "lab", "ignition": "worker.ign", "ignition_access": "once", "report": True},

@@ -73,3 +73,29 @@ dhcp-boot=tag:!efi,tag:!ipxe,undionly.kpxe
         *("discover", "lease", "loader", "ipxe", "lease", "script", "kernel", "initrd"),
     ]
     assert told["end"].endswith(f"initrd=initrd.img uuid={UUID} mac={MAC.replace(':', '-')}")
+
+
+def test_a_machine_that_is_held_sees_the_waiting_screen(tmp_path: Path) -> None:
+    with pxed(tmp_path, settings={"unknown": "hold"}) as (place, _):
+        told = place.probed("boot", "-i", "eth0", "--mac", "52:54:00:77:02:55", "--timeout", "0.6", "--as", "ipxe")
+    assert (told["ok"], told["verdict"]["fault"]) == (False, "not-listed")
+    assert told["verdict"]["cause"].endswith("so pxed shows it the waiting screen")
+    assert any("waiting to be added" in line for line in told["verdict"]["evidence"])
+
+
+def test_a_machine_whose_profile_is_its_disk_boots_it(tmp_path: Path) -> None:
+    with pxed(tmp_path, profile="disk") as (place, _):
+        uefi, bios = (place.probed("boot", *WHO, "--as", kind) for kind in ("ipxe", "ipxe-bios"))
+    assert (uefi["ok"], uefi["end"]) == (True, "leaves iPXE for the next boot device")
+    assert (bios["ok"], bios["end"]) == (True, "boots its local disk (sanboot 0x80)")
+
+
+def test_a_server_that_sends_ipxe_to_a_loader_again_makes_a_loop(tmp_path: Path) -> None:
+    root = tmp_path / "tftp"
+    root.mkdir()
+    (root / "snponly.efi").write_bytes(Path("/usr/lib/ipxe/snponly.efi").read_bytes())
+    settings = f"dhcp-range=10.77.0.50,10.77.0.60,1h\nno-ping\nenable-tftp\ntftp-root={root}\ndhcp-boot=snponly.efi\n"
+    with network(tmp_path, dhcp=False) as place, dnsmasq(place.network.dhcp, tmp_path, "plain", settings):
+        told = place.probed("boot", *WHO)
+    assert (told["ok"], told["verdict"]["fault"]) == (False, "ipxe-loop")
+    assert [stage["stage"] for stage in told["stages"]].count("loader") == 4
