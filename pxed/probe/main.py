@@ -127,7 +127,7 @@ def pcap(
     server: Server = "",
     after: Annotated[
         float, typer.Option(min=0, help="Seconds of silence that are taken to follow the last packet.")
-    ] = 30.0,
+    ] = 60.0,
     as_json: AsJson = False,
 ) -> None:
     """The same from a capture, with the verdict of each boot in it."""

@@ -22,7 +22,7 @@ STEP = 1.0  # seconds between two looks at what stands still
 MOST_MACHINES = 4096
 BROADCAST = "255.255.255.255"
 MOST_STEPS = 900  # in a pause of a capture
-AFTER = 30.0  # seconds of silence that are taken to follow a capture
+AFTER = 60.0  # seconds of silence that are taken to follow a capture: no step of a boot up to its script takes longer
 
 
 @dataclass(frozen=True, slots=True)
