@@ -32,6 +32,7 @@ from pxed.errors import HostError
 from pxed.events import Emit, Event, Kind, Level, Value
 from pxed.server import udp
 from pxed.server.alerts import Alerts, Subject
+from pxed.server.allowance import Allowance
 from pxed.server.callers import name_by_mac
 from pxed.server.clients import Clients
 from pxed.server.interfaces import Interface, Interfaces
@@ -42,7 +43,9 @@ RECEIVE_BUFFER = 256 << 10  # bytes: in a flood of replies a part of them tells 
 REPEAT_SECONDS = 10.0  # the same reply is told once in this time
 MOST_REPLIES = 4096  # that are remembered for that; senders can make up as many as they like
 ALERT_SECONDS = 3600.0  # the same of one server is an alert once in this time
-MOST_ALERTS = 256
+MOST_ALERTS = 32  # in that time, of all servers: replies can be forged, and alerts are kept
+PER_SECOND = 500  # replies that are looked at
+MOST_KINDS = 256  # of questions that are remembered
 SURVEY_SECONDS = 30.0  # between two questions of one kind on one interface, and the time that replies count as theirs
 HOST_NAME = b"pxed-survey"  # option 12, so that whoever reads the other server's log knows who asked
 _SO_ATTACH_FILTER = 26  # <asm-generic/socket.h>
@@ -102,6 +105,7 @@ class Rivals:
         self._replies: OrderedDict[tuple[str, ...], float] = OrderedDict()
         self._alerted: OrderedDict[tuple[str, str, str], float] = OrderedDict()
         self._asked: OrderedDict[tuple[str, str, bool], float] = OrderedDict()
+        self._allowance = Allowance(PER_SECOND, PER_SECOND, time.monotonic())
         self.questions: dict[bytes, Question] = {}  # pxed's own, by xid: whoever answers DISCOVERs leaves these out
 
     def attach(self, sock: socket.socket) -> None:
@@ -127,7 +131,7 @@ class Rivals:
         key = (interface, arch, ipxe)
         if now - self._asked.get(key, -SURVEY_SECONDS) < SURVEY_SECONDS:
             return False
-        _remember(self._asked, key, now, MOST_ALERTS)
+        _remember(self._asked, key, now, MOST_KINDS)
         return self._ask(sock, place, arch, ipxe, now)
 
     def _ask(self, sock: socket.socket, place: Interface, arch: str, ipxe: bool, now: float) -> bool:
@@ -159,6 +163,8 @@ class Rivals:
             except OSError:
                 continue
             endpoint = self._interfaces.endpoint(ifindex, address)
+            if not self._allowance.take(time.monotonic()):
+                continue
             reply = other_reply(data, source[0]) if endpoint is not None else None
             ours = self._interfaces.addresses()
             if endpoint is not None and reply is not None and reply.server not in ours and source[0] not in ours:
@@ -183,8 +189,10 @@ class Rivals:
 
     def _alert(self, interface: str, reply: OtherReply, what: str, text: str, now: float) -> None:
         """Once an hour, of one server and what it does."""
+        while self._alerted and now - next(iter(self._alerted.values())) >= ALERT_SECONDS:
+            self._alerted.popitem(last=False)
         key = (interface, reply.server, what)
-        if now - self._alerted.get(key, -ALERT_SECONDS) < ALERT_SECONDS:
+        if key in self._alerted or len(self._alerted) >= MOST_ALERTS:
             return
         if self._alerts.alert("rival", Subject(address=reply.server), f"{text} ({interface})"):
             _remember(self._alerted, key, now, MOST_ALERTS)

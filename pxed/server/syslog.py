@@ -11,10 +11,10 @@ import socket
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from pxed.events import Emit, Event, Kind, Level, Value
 from pxed.server import udp
+from pxed.server.allowance import Allowance
 from pxed.server.interfaces import Interfaces
 from pxed.status.syslogline import read_line
 
@@ -24,26 +24,6 @@ IN_ALL_PER_SECOND = 2000  # of all sources: they can be forged
 MOST_SOURCES = 4096
 Who = Callable[[str], tuple[str, str]]
 """IPv4 address -> (machine's name or "", MAC or "")."""
-
-
-@dataclass(slots=True)
-class _Allowance:
-    """Fills by `rate` a second, up to as much as a second gives."""
-
-    rate: float
-    left: float
-    at: float
-    dropped: int = 0  # lines since the last one that was taken
-
-    def take(self, now: float) -> bool:
-        """Whether one more is allowed."""
-        self.left = min(self.rate, self.left + (now - self.at) * self.rate)
-        self.at = now
-        if self.left < 1.0:
-            self.dropped += 1
-            return False
-        self.left -= 1.0
-        return True
 
 
 class SyslogServer:
@@ -57,8 +37,8 @@ class SyslogServer:
         self._who = who
         self._clock = clock
         self._sockets: list[socket.socket] = []
-        self._sources: OrderedDict[str, _Allowance] = OrderedDict()
-        self._all = _Allowance(IN_ALL_PER_SECOND, IN_ALL_PER_SECOND, clock())
+        self._sources: OrderedDict[str, Allowance] = OrderedDict()
+        self._all = Allowance(IN_ALL_PER_SECOND, IN_ALL_PER_SECOND, clock())
 
     def attach(self, sock: socket.socket) -> None:
         """Serve a bound socket. It belongs to the server from now on."""
@@ -101,10 +81,10 @@ class SyslogServer:
         }
         self._emit(Event(Kind.SYSLOG, time.time(), machine, mac, line.text, Level.DEBUG, figures))
 
-    def _source(self, address: str, now: float) -> _Allowance:
+    def _source(self, address: str, now: float) -> Allowance:
         source = self._sources.get(address)
         if source is None:
-            source = self._sources[address] = _Allowance(PER_SECOND, PER_SECOND, now)
+            source = self._sources[address] = Allowance(PER_SECOND, PER_SECOND, now)
             if len(self._sources) > MOST_SOURCES:
                 self._sources.popitem(last=False)
         self._sources.move_to_end(address)

@@ -150,6 +150,24 @@ async def test_a_good_neighbour_is_none(tmp_path: Path, datagram: bytes) -> None
         assert site.of(Kind.ALERT) == []
 
 
+async def test_forged_servers_raise_a_bounded_number_of_alerts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rivals_module, "MOST_ALERTS", 3)
+    forged = [reply(options={54: bytes((192, 0, 2, last)), 60: b"PXEClient"}) for last in range(1, 9)]
+    async with listening(tmp_path) as site:
+        assert len(await site.hear(*forged)) == 8
+        assert len(site.of(Kind.ALERT)) == 3
+
+
+async def test_of_a_flood_of_replies_a_part_is_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rivals_module, "PER_SECOND", 4)
+    async with listening(tmp_path) as site:
+        for number in range(30):
+            site.other.sendto(reply(options={60: f"kind {number}".encode()}), site.sock.getsockname())
+        site.rivals._drain(site.sock)
+    assert [event.data["vendor"] for event in site.of(Kind.REPLY)][:4] == [f"kind {number}" for number in range(4)]
+    assert len(site.of(Kind.REPLY)) < 30
+
+
 async def test_a_url_of_another_host_that_begins_as_ours_does_is_no_friend(tmp_path: Path) -> None:
     async with listening(tmp_path) as site:
         await site.hear(reply(yiaddr=GIVEN, options={67: b"http://127.0.0.10/boot.ipxe"}))
