@@ -24,6 +24,7 @@ from pxed.probe.telling import boot_dict, verdict_lines
 from pxed.probe.watching import Watcher, read_capture
 from pxed.server.live import Snapshot
 from pxed.server.respond import Outcome, respond
+from pxed.server.tftp_events import printable
 from pxed.tftp.packet import Rrq
 from pxed.tftp.packet import decode as decode_tftp
 
@@ -115,7 +116,7 @@ def _tftp(datagram: Datagram, library: Library) -> tuple[str, str]:
         return "TFTP", f"no answer: {error}"
     if not isinstance(packet, Rrq):
         return "TFTP", "only read requests are answered"
-    asked = f"TFTP read of {packet.filename}"
+    asked = f"TFTP read of {printable(packet.filename)}"
     if is_autoexec(packet.filename):
         return asked, "the dynamic autoexec.ipxe"
     try:

@@ -18,6 +18,7 @@ from pxed.probe.nic import Nic, ProbeError
 from pxed.probe.oracles.choice import choose
 from pxed.probe.oracles.firmware import Firmware
 from pxed.probe.oracles.verdict import Accepted, Ask
+from pxed.server.tftp_events import printable
 from pxed.status.faults import Finding
 from pxed.status.wordings import Severity
 
@@ -66,10 +67,15 @@ def guarded(work: Callable[[], int]) -> int:
 def show(found: Sequence[Finding]) -> None:
     """Findings on the terminal: cause, evidence, remedy."""
     for one in found:
-        print(f"{one.severity}: {one.cause}. [{one.fault}]")
+        _say(f"{one.severity}: {one.cause}. [{one.fault}]")
         for line in one.evidence:
-            print(f"    {boot.redacted(line)}")
-        print(f"  -> {one.remedy}.")
+            _say(f"    {boot.redacted(line)}")
+        _say(f"  -> {one.remedy}.")
+
+
+def _say(line: str) -> None:
+    """A line for a terminal, on which nothing that a server sent does anything."""
+    print(printable(line), flush=True)
 
 
 def _hint(nic: Nic, interface: str) -> None:
@@ -166,18 +172,19 @@ def _choice(client: Client, firmware: Firmware, offers: Sequence[Reply]) -> dict
 
 
 def _print_dhcp(report: dict[str, Any], found: Sequence[Finding]) -> None:
-    print(f"{report['client']} (architecture {report['arch']}) with MAC {report['mac']}")
+    _say(f"{report['client']} (architecture {report['arch']}) with MAC {report['mac']}")
     for one in report["servers"]:
-        print(f"\n{one['seconds']:8.3f} s  {one['shown']}")
+        print()
+        _say(f"{one['seconds']:8.3f} s  {one['shown']}")
         for firmware, verdict in one["alone"].items():
-            print(f"            {firmware}: {verdict}")
+            _say(f"            {firmware}: {verdict}")
     if not report["servers"]:
         print("\nno reply")
     print()
     for firmware, takes in report["takes"].items():
-        print(f"{firmware} takes the lease of {takes['lease'] or 'nobody'}, then: {takes['verdict']}")
+        _say(f"{firmware} takes the lease of {takes['lease'] or 'nobody'}, then: {takes['verdict']}")
     for server, answer in report["bootserver"].items():
-        print(f"{server}:4011 answers: {answer or 'nothing'}")
+        _say(f"{server}:4011 answers: {answer or 'nothing'}")
     show(found)
 
 
@@ -216,7 +223,7 @@ def run_boot(who: Who, options: BootOptions, as_json: bool) -> int:
             _hint(nic, who.interface)
             if not as_json:
                 print(f"{kind.title} (architecture {arch}) with MAC {nic.mac}")
-            story = boot.play(plan, nic, _silent if as_json else lambda step: print(step, flush=True))
+            story = boot.play(plan, nic, _silent if as_json else lambda step: _say(str(step)))
         if as_json:
             print(json.dumps({"mac": nic.mac, **boot.as_dict(story)}, indent=2))
         else:
@@ -235,7 +242,7 @@ def _print_end(story: boot.Story) -> None:
     if story.finding is not None:
         show([story.finding])
     if story.ok:
-        print(f"good: {boot.redacted(story.end)}")
+        _say(f"good: {boot.redacted(story.end)}")
 
 
 # tftp and http
@@ -252,7 +259,8 @@ def run_tftp(
         if as_json:
             print(json.dumps(report.as_dict(), indent=2))
         else:
-            print("\n".join(tftp_lines(report)))
+            for line in tftp_lines(report):
+                _say(line)
             show([report.got.finding] if report.got.finding else [])
         return GOOD if report.got.ok else FAILED
 
@@ -268,7 +276,8 @@ def run_http(url: str, timeout: float, insecure: bool, as_json: bool) -> int:
         if as_json:
             print(json.dumps(asdict(report) | {"ok": report.ok}, indent=2))
         else:
-            print("\n".join(report.lines()))
+            for line in report.lines():
+                _say(line)
         return GOOD if report.ok else FAILED
 
     return guarded(work)

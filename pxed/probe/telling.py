@@ -12,6 +12,7 @@ from typing import Any
 from pxed.events import Event
 from pxed.probe.commands import FAILED, GOOD, guarded
 from pxed.probe.watching import News, Watcher, is_stuck, live, read_capture, told_lines
+from pxed.server.tftp_events import printable
 from pxed.status.boots import Boot, Stage, as_dict
 from pxed.status.network import ServerSeen
 
@@ -65,7 +66,7 @@ def verdict_lines(watcher: Watcher, boots: Sequence[Boot]) -> list[str]:
         lines += [f"  {watcher.verdict(boot)}"]
         found = watcher.told(boot, boot.finding)
         lines += [f"    {line}" for line in (found.evidence if found else ())]
-    return lines
+    return [printable(line) for line in lines]
 
 
 class _Teller:
@@ -103,14 +104,14 @@ class _Teller:
         print("\n".join(["", *verdict_lines(watcher, watcher.boots())]))
         print(f"\nboot server: {watcher.observer.server or 'none was seen'}")
         for seen in watcher.servers():
-            print(f"also heard: {seen.address}, {rival_words(seen)}")
+            print(printable(f"also heard: {seen.address}, {rival_words(seen)}"))
 
     def _line(self, when: float, who: str, text: str) -> None:
         seconds = round(when - self._start, 6)
         if self._as_json:
             self._packets.append({"seconds": seconds, "who": who, "text": text})
         else:
-            print(f"{seconds:9.3f}  {who}  {text}", flush=True)
+            print(f"{seconds:9.3f}  {who}  {printable(text)}", flush=True)
 
 
 def rival_words(seen: ServerSeen) -> str:

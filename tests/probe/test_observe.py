@@ -349,6 +349,16 @@ def test_the_forged_packets_are_what_firmware_sends() -> None:
     assert parse(Wire().discover(UEFI).packets[0].payload).kind == DISCOVER
 
 
+def test_what_a_peer_names_does_nothing_on_a_terminal() -> None:
+    wire = Wire().lease(BIOS, "a.0")
+    wire.datagram(LEASE, 2000, PXE, 69, b"\0\1\x1b[2J\xff\0octet\0").http(
+        "/\x1b]0;x\x07.efi", b"", status="404 \x1b[1m"
+    )
+    for event in wire.events():
+        assert event.text.isprintable(), event.text
+        assert all(str(value).isprintable() for value in event.data.values()), event.data
+
+
 @settings(max_examples=200, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(PORTS), st.sampled_from(PORTS), st.binary(max_size=400)), max_size=30))
 def test_no_packet_whatever_raises(packets: list[tuple[int, int, bytes]]) -> None:

@@ -17,6 +17,7 @@ from pxed.events import Event, Kind, Level, Value
 from pxed.probe.capture import Segment
 from pxed.probe.observe.known import Known
 from pxed.probe.observe.scripts import is_script, script_events
+from pxed.server.tftp_events import printable
 
 MOST_CONNECTIONS = 2048
 PROGRESS_SECONDS = 2.0
@@ -143,7 +144,7 @@ class HttpView:
         host = _HOST.search(segment.payload)
         where = host[1].decode("latin-1").strip() if host else f"{connection.server}:{connection.sport}"
         path = found[2].decode("latin-1")
-        url = path if "://" in path else f"http://{where}{path}"
+        url = printable(path if "://" in path else f"http://{where}{path}")
         self._count += 1
         method = found[1].decode()
         stage = self._stage(method, url, connection.mac)
@@ -248,7 +249,7 @@ class HttpView:
             kind = _REPORTS[said["stage"]]
         except (ValueError, KeyError, TypeError):
             return []
-        reason = str(said.get("message", ""))[:300]
+        reason = printable(str(said.get("message", ""))[:300])
         return [self._event(kind, when, connection, f"reports {kind}", reason=reason, profile="")]
 
     def _refused(self, when: float, connection: _Connection, exchange: _Exchange, body: bytes) -> Event:

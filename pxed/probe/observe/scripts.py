@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pxed.events import Event, Kind, Level, Value
 from pxed.probe.ipxescript import Call, Ended, Ipxe, ScriptError
 from pxed.probe.observe.known import MOST_FILES, Known
+from pxed.server.tftp_events import printable
 
 _WAITING_SCREEN = "waiting to be added to the inventory", "is not in the inventory of"
 
@@ -74,7 +75,7 @@ def script_events(known: Known, when: float, mac: str, address: str, url: str, b
         data: dict[str, Value] = {"uuid": "", "serial": "", "address": address}
         return [Event(Kind.HELD, when, known.name(mac), mac, "gets the waiting screen", Level.INFO, data)]
     if way == "chains":
-        told = f"gets a script that leads to {host.chained.partition('?')[0]}"
+        told = printable(f"gets a script that leads to {host.chained.partition('?')[0]}")
         return [Event(Kind.NOTICE, when, known.name(mac), mac, told, Level.DEBUG)]
     return [_script_event(known, when, mac, address, way, text, host)]
 
@@ -84,7 +85,7 @@ def _script_event(known: Known, when: float, mac: str, address: str, way: str, t
     course.kernel, course.initrds = host.kernel, tuple(host.initrds)
     config = _argument(text, "ignition.config.url") if way == "boot" else ""
     course.config = config
-    files = [url.partition("?")[0].rpartition("/")[2] for url in (host.kernel, *host.initrds) if url]
+    files = [printable(url).partition("?")[0].rpartition("/")[2] for url in (host.kernel, *host.initrds) if url]
     ways = {"boot": "memory", "local": "local", "exit": "local", "waits": "wait", "shell": "held"}
     data: dict[str, Value] = {
         "profile": "",
@@ -96,14 +97,14 @@ def _script_event(known: Known, when: float, mac: str, address: str, way: str, t
         "version": "",
         "files": " ".join(files),
         "config": "url" if config else "none",
-        "config_url": config.partition("?")[0],
+        "config_url": printable(config.partition("?")[0]),
         "report": False,
         "first_boot": "flatcar.first_boot" in text,
         "root": _argument(text, "root"),
         "address": address,
         "interface": known.interface,
     }
-    told = f"gets its script: {' and '.join(files) or text or 'it leaves iPXE'}"
+    told = printable(f"gets its script: {' and '.join(files) or text or 'it leaves iPXE'}")
     return Event(Kind.SCRIPT, when, known.name(mac), mac, told, Level.INFO, data)
 
 

@@ -11,6 +11,7 @@ from pxed.events import Event, Kind, Level, Value
 from pxed.probe.capture import Datagram
 from pxed.probe.observe.known import Known
 from pxed.probe.observe.scripts import is_script, script_events
+from pxed.server.tftp_events import printable
 from pxed.tftp.packet import Ack, Data, Error, ErrorCode, Oack, Rrq, decode
 
 PORT = 69
@@ -108,19 +109,19 @@ class TftpView:
     def _begin(self, datagram: Datagram, request: Rrq) -> list[Event]:
         key = (datagram.src, datagram.sport)
         before = self._transfers.get(key)
-        if before is not None and not before.over and before.file == request.filename and not before.sent:
+        if before is not None and not before.over and before.file == printable(request.filename) and not before.sent:
             return []  # the same request again
         self._count += 1
         mac = self._known.mac_of(datagram.src, datagram.mac)
         self._known.learn(datagram.src, mac)
         transfer = _Transfer(
-            self._count, request.filename, datagram.src, mac, datagram.dst, datagram.time, datagram.time
+            self._count, printable(request.filename), datagram.src, mac, datagram.dst, datagram.time, datagram.time
         )
         self._transfers[key] = transfer
         self._transfers.move_to_end(key)
         if len(self._transfers) > MOST_TRANSFERS:
             self._transfers.popitem(last=False)
-        return [self._event(Kind.PROGRESS, datagram.time, transfer, f"asks by TFTP for {request.filename}")]
+        return [self._event(Kind.PROGRESS, datagram.time, transfer, f"asks by TFTP for {transfer.file}")]
 
     def _from_server(self, datagram: Datagram, transfer: _Transfer) -> list[Event]:
         match decode(datagram.payload):
@@ -141,7 +142,7 @@ class TftpView:
                     transfer.last, transfer.last_size = block, size
             case Error(code, message):
                 transfer.over = True
-                reason = message or f"error {code}"
+                reason = printable(message) or f"error {code}"
                 text = f"{transfer.server} refuses {transfer.file}: {reason}"
                 return [self._event(Kind.REFUSED, datagram.time, transfer, text, reason=reason, status=code)]
         return []
@@ -184,8 +185,10 @@ class TftpView:
         transfer.over = True
         probed = not transfer.sent and (code == ErrorCode.OPTION_NEGOTIATION or not transfer.acked)
         result = "probed" if probed else "aborted"
-        said = f"asks for the size of {transfer.file}" if probed else f"breaks off {transfer.file}: {message}"
-        return [self._event(Kind.TRANSFER, when, transfer, said, result=result, reason=message)]
+        said = (
+            f"asks for the size of {transfer.file}" if probed else f"breaks off {transfer.file}: {printable(message)}"
+        )
+        return [self._event(Kind.TRANSFER, when, transfer, said, result=result, reason=printable(message))]
 
     def _stage(self, transfer: _Transfer) -> str:
         course = self._known.clients.get(transfer.mac)
