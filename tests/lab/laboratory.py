@@ -60,7 +60,13 @@ class Lab:
         printout = machine.wait_done(timeout)
         if not (printout.done and printout.ignition and printout.reported):
             raise process.LabError(self.story(machine))
+        if alarms := self.alarms(machine.machine.name):
+            raise process.LabError(f"{machine.machine.name} booted, and was said to be stuck: {' / '.join(alarms)}")
         return printout
+
+    def alarms(self, machine: str) -> list[str]:
+        """What pxed named as the cause of a boot that stands still, in its own words."""
+        return [f"{event['fault']}: {event['evidence']}" for event in self.daemon.events("stuck", machine)]
 
     def messages(self) -> list[Dhcp]:
         """The DHCP messages on the machines' bridge so far."""

@@ -18,6 +18,7 @@ from pxed.status.wordings import Severity
 MOST_MACHINES = 32_768  # the one that was quiet for longest is forgotten; each takes 5 kB, 40 kB at most
 MOST_STRANGERS = 8_192  # machines that are not listed, whose MACs can be invented: 20 MB
 MOST_ADDRESSES = 65_536
+AT_ONCE = 1.5  # seconds; a flood of offers is counted, and costs a tenth of the first one
 LATE = Stage.LOADER
 
 
@@ -94,6 +95,17 @@ class Book:
             self.urgent[boot.machine] = None
         self.mark(boot.machine)
         return trail
+
+    def is_repetition(self, event: Event) -> bool:
+        """Whether it is an offer like the last one, right after it: firmware waits for seconds, a flood does not."""
+        track = self._tracks.get(event.machine or event.mac)
+        trail = track.trail if track is not None else None
+        if trail is None or trail.boot.stage is not Stage.OFFER or trail.boot.ended:
+            return False
+        if event.time - trail.asked_last >= AT_ONCE or event.data.get("uuid", "") != trail.boot.uuid:
+            return False
+        trail.offers += 1
+        return True
 
     def alarm(self, trail: Trail) -> None:
         """Look at it at the next tick: something went wrong."""

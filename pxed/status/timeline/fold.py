@@ -56,6 +56,8 @@ class Timeline:
 
     def fold(self, event: Event) -> None:
         """Take one event. Whatever is in it, nothing is raised."""
+        if event.kind is Kind.OFFER and self._book.is_repetition(event):
+            return
         handler = _HANDLERS.get(event.kind)
         if handler is not None:
             handler(self._book, event)

@@ -211,3 +211,15 @@ def test_whatever_an_event_lacks_nothing_is_raised(kind: Kind, who: str):
     for data in strange:
         scene.timeline.fold(Event(kind, scene.now, who, "" if who else MAC, "text", data=data))
     scene.wait(30)
+
+
+def test_a_flood_of_the_same_offer_is_counted_only_and_hides_no_second_machine():
+    scene = Scene()
+    scene.discover()
+    for _ in range(1000):
+        scene.now += 0.001
+        scene.discover()
+    assert (scene.timeline.trail("node1").offers, scene.boot.spans[-1].count) == (1001, 1)
+    scene.uuid = "ff" * 16
+    scene.discover().wait(1)
+    assert scene.fault() == "mac-twice"
