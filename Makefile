@@ -9,8 +9,9 @@ SHELL := /bin/bash
 PYTHON := .venv/bin/python
 READY := .venv/.ready
 PYTEST := $(PYTHON) -m pytest
-# Machines boot one after the other: firmware has its own patience, and each takes a core.
 SIDE_BY_SIDE := -n logical --maxprocesses 8 --dist loadfile
+# Two machines at once at most: firmware has its own patience, and each takes a core.
+IN_PAIRS := -n 2 --dist loadfile
 CONFIG ?= config/pxed.yaml
 KEEP ?=
 
@@ -27,7 +28,7 @@ down: setup ## take down what "make run KEEP=1" left up
 
 test: setup axe ## every test: units, network, real firmware in QEMU
 	failed=0; $(PYTEST) $(SIDE_BY_SIDE) -m "not net and not e2e" || failed=$$?; \
-	$(PYTEST) -m "net or e2e" || failed=$$?; exit $$failed
+	$(PYTEST) $(IN_PAIRS) -m "net or e2e" || failed=$$?; exit $$failed
 
 test-unit: $(READY) ## the tests that need neither root nor QEMU
 	$(PYTEST) $(SIDE_BY_SIDE) -m "not net and not e2e"

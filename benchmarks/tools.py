@@ -5,6 +5,7 @@ tftpd-hpa and atftpd conflict as packages, so both are unpacked under .cache/riv
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -22,7 +23,7 @@ def bootload() -> Path:
     newest = max(path.stat().st_mtime for path in (*sources, SOURCES / "load.h"))
     if not program.exists() or program.stat().st_mtime < newest:
         CACHE.mkdir(parents=True, exist_ok=True)
-        partial = program.with_suffix(".new")
+        partial = program.with_suffix(f".{os.getpid()}")
         subprocess.run(["cc", "-O2", "-Wall", "-Wextra", "-o", str(partial), *map(str, sources)], check=True)
         partial.replace(program)
     return program

@@ -28,7 +28,7 @@ from tests.lab.vm import Firmware, Guest
 from tests.releases.__main__ import key_of
 from tests.releases.tree import Tree
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120 * 2)]
 
 NAMES = ("once1", "sealed1", "report1", "install1", "checked1", "mallory")
 MACHINES = {name: Guest(name, Firmware.BIOS, number) for number, name in enumerate(NAMES)}

@@ -13,7 +13,7 @@ from tests.lab.process import ROOT
 from tests.lab.vm import Firmware, Guest
 from tests.web.chromium import Browser, browsing
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240 * 2)]
 
 SHOTS = ROOT / ".run" / "screenshots"
 STAGES = ["discover", "offer", "bootserver", "loader", "ipxe", "script", "kernel", "initrd", "ignition", "running"]

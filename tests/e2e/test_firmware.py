@@ -15,7 +15,7 @@ from tests.lab.netns import PXE_ADDRESS
 from tests.lab.stages import missing, reached
 from tests.lab.vm import Firmware, Guest
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180 * 2)]
 
 DISCOVER, OFFER, REQUEST, ACK = 1, 2, 3, 5
 

@@ -27,7 +27,7 @@ from tests.lab.sysroot import Ignited, Node
 from tests.lab.tail import POLL
 from tests.lab.vm import Firmware, Guest
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240 * 2)]
 
 UEFI = Guest("uefi1", Firmware.UEFI, 0)
 BIOS = Guest("bios1", Firmware.BIOS, 1)

@@ -14,7 +14,7 @@ from tests.lab.daemon import URL, Daemon
 from tests.lab.ignition import Fetched
 from tests.lab.netns import Network
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(60 * 2)]
 
 BUTANE = """variant: flatcar
 version: {version}

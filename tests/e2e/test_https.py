@@ -17,7 +17,7 @@ from tests.lab.daemon import URL, Daemon
 from tests.lab.netns import PXE_ADDRESS, Network
 from tests.server.certificates import authority, signed
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(60 * 2)]
 
 MAC = "52:54:00:77:01:00"
 CONFIG = """variant: flatcar

@@ -26,7 +26,7 @@ from tests.lab.operator import Watch, pxed, view
 from tests.lab.vm import Firmware, Guest, Vm
 from tests.releases.tree import INSTALL_IMAGE
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(280)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(280 * 2)]
 
 UEFI = Guest("uefi1", Firmware.UEFI, 0, memory=512, disks=(10,))
 BIOS = Guest("bios1", Firmware.BIOS, 1, memory=512, disks=(10, 12))

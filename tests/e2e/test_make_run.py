@@ -15,7 +15,7 @@ from tests.lab.daemon import URL
 from tests.lab.keep import Kept
 from tests.lab.process import ROOT, run
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240 * 2)]
 
 
 def demo(*options: str) -> subprocess.CompletedProcess[str]:

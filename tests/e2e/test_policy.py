@@ -12,7 +12,7 @@ from tests.lab.laboratory import Lab, laboratory
 from tests.lab.stages import missing
 from tests.lab.vm import Firmware, Guest
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180 * 2)]
 
 WORKER = Guest("worker1", Firmware.UEFI, 0)
 EDGE = Guest("edge1", Firmware.BIOS, 1)

@@ -14,7 +14,7 @@ from tests.lab.laboratory import laboratory
 from tests.lab.netns import PXE_ADDRESS, RELAY_ADDRESS
 from tests.lab.vm import Firmware, Guest
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180 * 2)]
 
 
 def inventory(artifacts: Path, guest: Guest, *relays: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from tests.lab.inventory import document, profile, sources
 from tests.lab.laboratory import laboratory
 from tests.lab.vm import Firmware, Guest
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180 * 2)]
 
 GUEST = Guest("uefi", Firmware.UEFI)
 

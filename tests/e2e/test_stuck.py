@@ -12,7 +12,7 @@ from tests.lab import daemon, inventory
 from tests.lab.inventory import document
 from tests.lab.vm import Firmware, Guest, booting
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240 * 2)]
 
 # Wire, machine, what must be said of it.
 STUCK = (
@@ -39,8 +39,8 @@ def test_firmware_that_stands_still_is_told_why(artifacts: Path) -> None:
         said = {}
         for _, guest, fault in STUCK:
             served.program.output.wait(lambda line, g=guest, f=fault: _is(line, g.name, f), 120)
-            said[guest.name] = [event["fault"] for event in served.events("stuck", guest.name)][:1]
-        assert said == {guest.name: [fault] for _, guest, fault in STUCK}
+            said[guest.name] = [event["fault"] for event in served.events("stuck", guest.name)]
+        assert all(fault in said[guest.name] for _, guest, fault in STUCK), said
 
 
 def _is(line: str, machine: str, fault: str) -> bool | None:

@@ -11,7 +11,7 @@ from tests.lab.laboratory import laboratory
 from tests.lab.process import run
 from tests.lab.vm import Firmware, Guest
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180 * 2)]
 
 GUEST = Guest("node1", Firmware.BIOS)
 LEASES = ("10.77.0.64/26", "10.77.0.128/25")  # where the DHCP server's addresses are

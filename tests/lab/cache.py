@@ -6,17 +6,17 @@ import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.lab.process import CACHE
+from tests.lab.process import CACHE, alone
 
 
 def cached(name: str, source: bytes, suffix: str, make: Callable[[], bytes], *, keep: int = 1) -> Path:
     """The file made from `source`, made now if it is not there. The `keep` youngest of this name stay."""
-    CACHE.mkdir(parents=True, exist_ok=True)
     path = CACHE / f"{name}-{hashlib.sha256(source).hexdigest()[:16]}{suffix}"
-    if not path.exists():
-        for old in sorted(CACHE.glob(f"{name}-*{suffix}"), key=lambda found: -found.stat().st_mtime)[keep - 1 :]:
-            old.unlink(missing_ok=True)
-        scratch = path.with_name(f"{path.name}.new")
-        scratch.write_bytes(make())
-        scratch.replace(path)
+    with alone(name):
+        if not path.exists():
+            for old in sorted(CACHE.glob(f"{name}-*{suffix}"), key=lambda found: -found.stat().st_mtime)[keep - 1 :]:
+                old.unlink(missing_ok=True)
+            scratch = path.with_name(f"{path.name}.new")
+            scratch.write_bytes(make())
+            scratch.replace(path)
     return path

@@ -8,7 +8,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.lab.process import CACHE, LabError, run
+from tests.lab.process import CACHE, LabError, alone, run
 
 _META = "linux-image-amd64"
 _APT = ("-o", "APT::Sandbox::User=root", "-qq")  # the download goes into our own directory, as ourselves
@@ -30,7 +30,8 @@ class Kernel:
 def kernel() -> Kernel:
     """The cached kernel, fetched if there is none."""
     home = CACHE / "kernel"
-    return _unpacked(home) or _fetch(home)
+    with alone("kernel"):
+        return _unpacked(home) or _fetch(home)
 
 
 def _unpacked(home: Path) -> Kernel | None:

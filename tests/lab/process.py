@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import signal
 import subprocess
@@ -17,6 +18,15 @@ CACHE = ROOT / ".cache" / "lab"
 
 class LabError(Exception):
     """The laboratory itself could not do its work: says what and why."""
+
+
+@contextlib.contextmanager
+def alone(name: str) -> Iterator[None]:
+    """One process at a time: what is cached is made once, though tests run side by side."""
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with (CACHE / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def run(*argv: str, quiet: bool = False) -> str:

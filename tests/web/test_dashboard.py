@@ -21,7 +21,7 @@ from tests.web.relay import Relay
 from tests.web.site import LARGE, WebSite, mac_of, name_of
 from tests.web.told import running_boot, stuck_boot
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120 * 2)]
 
 EVIL = "<img src=x onerror='window.hacked=1'><script>window.hacked=1</script>"
 PAGES = ("", "machine/node1", "machine/node3", "unknown", "alerts", "mirror", "network")
