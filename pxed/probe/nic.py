@@ -246,7 +246,10 @@ def _enter(namespace: int) -> None:
 
 def _run(*argv: str, check: bool = True) -> str:
     """A command of iproute2, to its end."""
-    done = subprocess.run(argv, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)  # noqa: S603
+    try:
+        done = subprocess.run(argv, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)  # noqa: S603
+    except FileNotFoundError:
+        raise ProbeError(f"{argv[0]} is not installed (iproute2 has ip, util-linux has nsenter)") from None
     if done.returncode and check:
         raise ProbeError(f"{' '.join(argv)}: {done.stderr.strip()}")
     return done.stdout

@@ -190,7 +190,7 @@ class HttpView:
 
     def _from_server(self, segment: Segment, connection: _Connection) -> list[Event]:
         exchange = connection.exchange
-        if exchange is None or exchange.over or not segment.payload:
+        if exchange is None or exchange.over or not segment.size:
             return []
         if not exchange.status or exchange.head:
             return self._answer_begins(segment, connection, exchange)

@@ -224,13 +224,16 @@ def _pieces(datagram: Datagram, transfer: _Transfer) -> Iterator[Datagram]:
     """A window that the kernel has sent as one (UDP_SEGMENT), as its blocks: captured on the server's host it is one
     datagram, longer than any block."""
     whole, size = datagram.payload, transfer.blksize + 4
-    if len(whole) <= size or whole[:2] != _DATA:
+    total = len(whole) + datagram.lost
+    if total <= size or whole[:2] != _DATA or len(whole) < 4:
         yield datagram
         return
-    for at in range(0, len(whole), size):
-        piece = whole[at : at + size]
-        is_last = at + size >= len(whole)
-        yield replace(datagram, payload=piece, lost=datagram.lost if is_last else 0)
+    first = int.from_bytes(whole[2:4], "big")
+    for number, at in enumerate(range(0, total, size)):
+        kept = whole[at : at + size]
+        header = _DATA + ((first + number) & 0xFFFF).to_bytes(2, "big")
+        lost = min(size, total - at) - max(len(kept), 4)
+        yield replace(datagram, payload=header + kept[4:], lost=max(lost, 0))
 
 
 def _int(text: str | None, otherwise: int) -> int:
