@@ -41,7 +41,7 @@ def script_data(
         "version": page.version,
         "files": " ".join(page.files),
         "config": _config(url, endpoint, embedded=loads and embeds_config(profile)),
-        "config_url": redacted(url),
+        "config_url": redacted(url.partition("?")[0]),  # the query has the token
         "report": report,
         "report_within": float(within) if report else 0.0,
         "first_boot": any(word.partition("=")[0] == _FIRST_BOOT for word in words),
