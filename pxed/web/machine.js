@@ -239,8 +239,16 @@ function code(label, text) {
     h("pre", { tabindex: "0", role: "region", "aria-label": label }, text));
 }
 
+const ROLES = { THEAD: "rowgroup", TBODY: "rowgroup", TR: "row", TD: "cell" };
+
+/** A table; where it is narrow its rows are stacked, which by style alone would take its meaning from it. */
 export function table(heads, rows) {
-  return h("div", { class: "scroll" }, h("table", {}, h("thead", {}, h("tr", {}, heads.map((head) => h("th", { scope: "col" }, head)))), h("tbody", {}, rows)));
+  const element = h("table", { class: "stack", role: "table" },
+    h("thead", {}, h("tr", {}, heads.map((head) => h("th", { scope: "col", role: "columnheader" }, head)))), h("tbody", {}, rows));
+  for (const part of element.querySelectorAll("thead, tbody, tr, td")) part.setAttribute("role", ROLES[part.tagName]);
+  for (const line of rows) [...line.cells].forEach((cell, at) => { cell.dataset.label = heads[at]; });
+  for (const cell of element.querySelectorAll("tbody th")) cell.setAttribute("role", "rowheader");
+  return h("div", { class: "scroll" }, element);
 }
 
 function installation(install) {

@@ -14,7 +14,7 @@ from tests.web.site import WebSite, large_inventory, running
 COLLECT = "addEventListener('securitypolicyviolation', (e) => (window.violations ??= []).push(e.violatedDirective))"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def window(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     with browsing(tmp_path_factory.mktemp("chromium")) as browser:
         browser.cdp("Page.addScriptToEvaluateOnNewDocument", source=COLLECT)
@@ -38,7 +38,7 @@ def site(tmp_path: Path) -> Iterator[WebSite]:
         yield site
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def hall(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebSite]:
     """10,000 machines, most of which have booted."""
     with running(tmp_path_factory.mktemp("hall"), large_inventory()) as site:

@@ -261,10 +261,13 @@ def test_a_phone_need_not_scroll_sideways(browser: Browser, site: WebSite, page:
     ]
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_wrong_and_the_policy_stops_nothing(browser: Browser, site: WebSite, scheme: str) -> None:
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1400), ("dark", 390)])
+def test_axe_finds_nothing_wrong_and_the_policy_stops_nothing(
+    browser: Browser, site: WebSite, scheme: str, width: int
+) -> None:
     tell(site)
     script = axe().read_text()
+    browser.size(width, 900)
     browser.scheme(scheme)
     for page in PAGES:
         open_page(browser, site, page)
