@@ -8,11 +8,11 @@ let token = "";
 try { token = sessionStorage.getItem(KEY) || ""; } catch { /* storage may be off: it is asked for again */ }
 
 export const ORDERS = [
-  { name: "install", label: "Install", does: "Installs the machine at its next boot, once, with its own profile." },
-  { name: "install", label: "Install with…", does: "Installs the machine at its next boot, once, with the profile that you choose.", choose: "install" },
-  { name: "next", label: "Next boot…", does: "Boots another profile at its next boot, once.", choose: "boot", none: "take it back" },
-  { name: "local", label: "Boot its disk", does: "Lets the machine boot its disk from now on." },
-  { name: "reset", label: "Reset", does: "Forgets its installation and its orders: what the inventory says counts again." },
+  { name: "install", label: "Install", verb: "Install", does: "Installs the machine at its next boot, once, with its own profile." },
+  { name: "install", label: "Install with…", verb: "Install", does: "Installs the machine at its next boot, once, with the profile that you choose.", choose: "install" },
+  { name: "next", label: "Next boot…", verb: "Order", does: "Boots another profile at its next boot, once.", choose: "boot", none: "take it back" },
+  { name: "local", label: "Boot its disk", verb: "Boot its disk", does: "Lets the machine boot its disk from now on." },
+  { name: "reset", label: "Reset", verb: "Reset", does: "Forgets its installation and its orders: what the inventory says counts again." },
 ];
 
 /** Ask for what the order needs, give it, and call `done` when it was taken. */
@@ -26,7 +26,8 @@ export function askOrder(order, machine, done) {
   const keep = h("input", { id: "order-keep", type: "checkbox" });
   keep.checked = token !== "";
   const error = h("p", { class: "error", role: "alert" });
-  const go = h("button", { type: "submit", class: "primary" }, order.label.replace("…", ""));
+  if (select && !select.options.length) error.textContent = "No profile of the inventory can be chosen here.";
+  const go = h("button", { type: "submit", class: "primary" }, order.verb);
   const form = h("form", { method: "dialog" },
     h("h2", { id: "order-title" }, `${order.label.replace("…", "")}: ${machine}`), h("p", {}, order.does),
     select ? h("p", { class: "field" }, h("label", { for: "order-profile" }, "Profile"), select) : null,
