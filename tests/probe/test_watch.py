@@ -43,7 +43,7 @@ def is_whole(path: Path) -> bool:
 
 def captured(place: Site, path: Path, *words: str) -> dict[str, Any]:
     """What pxed-probe boot says, with its packets in `path`."""
-    argv = ["tcpdump", "-i", "br0", "-U", "--immediate-mode", "-n", "-w", str(path), "-Z", "root"]
+    argv = ["tcpdump", "-i", "br0", "-U", "--immediate-mode", "-B", "32768", "-n", "-w", str(path), "-Z", "root"]
     program = spawn(argv, log=path.with_suffix(".log"), namespace=place.network.switch, name="tcpdump")
     try:
         assert program.output.wait(lambda line: line if "listening on" in line else None, timeout=10)
@@ -67,7 +67,7 @@ def test_a_boot_reads_the_same_from_its_capture(site: tuple[Site, Daemon], kind:
     [boot] = report["boots"]
     assert (done.returncode, boot["outcome"], boot["verdict"]) == (0, "running", None), boot
     assert (report["server"], [one["address"] for one in report["servers"]]) == (PXE_ADDRESS, [DHCP_ADDRESS])
-    assert [span["stage"] for span in boot["spans"]] == STAGES[kind]
+    assert [span["stage"] for span in boot["spans"]] == STAGES[kind], report["packets"]
     sizes = {span["stage"]: span["bytes"] for span in boot["spans"]}
     assert (sizes["kernel"], sizes["initrd"]) == (len(KERNEL), len(INITRD))
     loader = next(stage for stage in told["stages"] if stage["stage"] == "loader")
