@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
-from pxed.boot.decide import SHARED_PLANS, Ignore, Offer, Plan, served_as
+from pxed.boot.decide import SHARED_PLANS, SILENT, Ignore, Offer, Plan, served_as
 from pxed.dhcp.codes import IpxeOption, MessageType, Option
 from pxed.dhcp.message import ZERO_ADDRESS, Message
 from pxed.dhcp.pxe import Client, Stage, is_machine_identifier
@@ -47,6 +47,7 @@ def _ignored(when: float, outcome: Outcome, ignore: Ignore, interface: str, port
     data: dict[str, Value] = {
         "reason": ignore.reason,
         "wanted": ignore.wanted,
+        "silent": ignore.reason is SILENT,
         "interface": interface,
         "xid": f"{message.xid:08x}",
         "message": message_name(message),

@@ -303,7 +303,7 @@ WORDINGS: MappingProxyType[Fault, Wording] = MappingProxyType({
         "Put right what it names; `pxed machines show {machine}` has its whole message",
     ),
     Fault.NOT_LISTED: Wording(
-        _S,
+        _W,
         "This machine is not in the inventory, so pxed {does}",
         "Add it under `machines:` (the dashboard has the lines to paste), or match it by a group",
     ),

@@ -155,7 +155,7 @@ def _firmware_unanswered(book: Book, event: Event) -> None:
     if event.data.get("silent"):  # pxed leaves it to its disk, on purpose
         trail.boot.way = "local"
         book.end(trail, event.time, Outcome.LOCAL)
-    elif not trail.offers:
+    elif not trail.offers and event.data.get("wanted", True):  # else pxed has nothing to say on this port
         trail.left_out = reason
         book.alarm(trail)
         spans.enter(trail.boot, Stage.DISCOVER, Speaker.ROM, event.time, reason)

@@ -334,6 +334,13 @@ def test_a_fault_is_named_with_evidence_and_a_remedy(fault, play):
     assert "{" not in scene.finding.sentence
 
 
+@pytest.mark.parametrize("more", [{"wanted": False}, {"wanted": True, "silent": True}], ids=["colocated", "to disk"])
+def test_silence_on_purpose_is_no_fault(more):
+    scene = Scene()
+    scene.unanswered("server.dhcp is colocated", **more).wait(4).request().wait(3)
+    assert scene.fault() == ""
+
+
 def test_the_bios_rom_that_never_asks_by_tftp():
     scene = Scene(arch="x86-bios")
     scene.discover(file="undionly.kpxe").wait(4).request().wait(11)
