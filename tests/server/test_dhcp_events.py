@@ -83,8 +83,7 @@ def test_an_operating_systems_request_to_its_dhcp_server_tells_both():
     assert (event.kind, event.machine, event.mac, event.level) == (Kind.IGNORED, "node1", MAC, Level.DEBUG)
     assert event.data == {
         "reason": "not a network boot: option 60 is absent, not PXEClient or HTTPClient", "wanted": False,
-        "silent": False,
-        "interface": "eth1", "xid": "00000001", "message": "REQUEST", "client": "other", "arch": "", "port": 67,
+        "silent": False, "interface": "eth1", "xid": "00000001", "message": "REQUEST", "client": "other", "arch": "", "port": 67,
         "uuid": "", "lacks": "", "chosen": "192.0.2.254", "requested": "192.0.2.77", "ciaddr": "", "vendor": "",
     }  # fmt: skip
 
@@ -98,8 +97,7 @@ def test_a_firmwares_request_to_another_server_tells_which():
     event = told(request)
     figures = {key: event.data[key] for key in ("client", "arch", "chosen", "wanted", "uuid", "message")}
     assert figures == {
-        "client": "PXE firmware", "arch": "x86_64-efi", "chosen": "192.0.2.254", "wanted": False,
-        "silent": False, "uuid": UUID.hex(),
+        "client": "PXE firmware", "arch": "x86_64-efi", "chosen": "192.0.2.254", "wanted": False, "uuid": UUID.hex(),
         "message": "REQUEST",
     }  # fmt: skip
 
