@@ -83,7 +83,8 @@ def test_an_operating_systems_request_to_its_dhcp_server_tells_both():
     assert (event.kind, event.machine, event.mac, event.level) == (Kind.IGNORED, "node1", MAC, Level.DEBUG)
     assert event.data == {
         "reason": "not a network boot: option 60 is absent, not PXEClient or HTTPClient", "wanted": False,
-        "silent": False, "interface": "eth1", "xid": "00000001", "message": "REQUEST", "client": "other", "arch": "", "port": 67,
+        "silent": False,
+        "interface": "eth1", "xid": "00000001", "message": "REQUEST", "client": "other", "arch": "", "port": 67,
         "uuid": "", "lacks": "", "chosen": "192.0.2.254", "requested": "192.0.2.77", "ciaddr": "", "vendor": "",
     }  # fmt: skip
 
