@@ -145,7 +145,8 @@ class Book:
         boot = track.trail.boot
         stuck = boot.finding is not None and boot.finding.severity is Severity.STUCK
         self.end(track.trail, when, Outcome.STUCK if stuck else Outcome.SUPERSEDED)
-        boot.samples = boot.samples[-1:]
+        for older in track.past:  # by now the history has them
+            older.samples = older.samples[-1:]
         track.past.insert(0, boot)
         del track.past[MOST_PAST:]
         track.trail = None
