@@ -88,7 +88,7 @@ async def test_list_has_a_row_for_each_machine_and_what_is_wrong_with_it(tmp_pat
     assert (done.code, done.err) == (0, "")
     head, *rows = ([cell.strip() for cell in line.split("  ") if cell] for line in done.out.splitlines())
     assert head == ["machine", "MAC", "profile", "state", "attempt", "since", "last boot", "stage", "verdict"]
-    assert rows[0] == ["node1", MAC1, "worker", "held", "3", clock(NOW - 90), "the disk is gone"]
+    assert rows[0] == ["node1", MAC1, "worker", "held", "3", clock(NOW - 90), "held", "the disk is gone"]
     assert rows[1][:5] == ["node2", "52:54:00:00:00:02", "rooted", "installing", "1"]
     memory = f"memory {clock(NOW - 800)}"
     assert rows[2] == ["node3", "52:54:00:00:00:03", "plain, once rooted", memory, "its last boot has not reported"]
