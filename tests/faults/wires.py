@@ -106,7 +106,7 @@ def _wire(net: netns.Network, name: str, number: int, directory: Path, stack: co
     _host(net, wire.host, bridge, f"m{number}", "", stack)
     for kind, last, settings in (("dhcp", 1, fault.dhcp), ("rival", 7, fault.rival)):
         if settings is not None:
-            host = f"{net.prefix}-{name}-{kind}"
+            host = f"{net.prefix}-{name}{kind}"  # one dash: netns.sweep() takes the part before the last for the owner
             _host(net, host, bridge, f"{kind[0]}{number}", f"{wire.net}.{last}", stack)
             _serve(host, f"{kind}-{name}", settings.replace("{net}", wire.net), directory, stack)
     return wire

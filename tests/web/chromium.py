@@ -197,4 +197,5 @@ def browsing(directory: Path, namespace: str = "") -> Iterator[Browser]:
         try:
             yield browser
         finally:
-            browser.quit()
+            with contextlib.suppress(OSError, WebDriverError):  # the driver is ended anyway
+                browser.quit()
