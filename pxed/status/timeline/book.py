@@ -17,6 +17,7 @@ from pxed.status.wordings import Severity
 
 MOST_MACHINES = 32_768  # the one that was quiet for longest is forgotten; each takes 5 kB, 40 kB at most
 MOST_STRANGERS = 8_192  # machines that are not listed, whose MACs can be invented: 20 MB
+NEW_STRANGERS = 250  # a second that are taken up by their first DHCP; others are by what they send next
 MOST_ADDRESSES = 65_536
 AT_ONCE = 1.5  # seconds; a flood of offers is counted, and costs a tenth of the first one
 LATE = Stage.LOADER
@@ -34,7 +35,9 @@ class Book:
         self.urgent: dict[str, None] = {}  # machines to be looked at, at the next tick
         self._tracks: OrderedDict[str, Track] = OrderedDict()  # the one that changed last is the last
         self._names: OrderedDict[str, str] = OrderedDict()  # by IP address
+        self.fresh: list[str] = []  # machines whose boot has begun since the last tick
         self._strangers: OrderedDict[str, None] = OrderedDict()
+        self._second = (0, 0)  # a second, and the strangers that were new in it
         self._most = most
 
     def name(self, event: Event) -> str:
@@ -73,7 +76,9 @@ class Book:
             self.supersede(track, event.time)
         identity = hashlib.sha256(f"{name} {event.time!r} {self.version}".encode()).hexdigest()[:12]
         boot = Boot(identity, name, event.mac, event.time, event.time, stage, event.time)
-        trail = track.trail = Trail(boot, install=install)
+        # No step may take less than that; what goes wrong at once raises an alarm.
+        trail = track.trail = Trail(boot, install=install, look=event.time + self.patience.first_block)
+        self.fresh.append(name)
         if not event.machine:
             self._strangers[name] = None
             self._strangers.move_to_end(name)
@@ -83,6 +88,15 @@ class Book:
             self._forget(next(iter(self._tracks)))
         return self.touched(trail, event)
 
+    def admits(self, event: Event) -> bool:
+        """Whether a boot may begin with this DHCP message: a flood of invented MACs is not followed one by one."""
+        if event.machine:
+            return True
+        second, count = self._second
+        now = int(event.time)
+        self._second = (now, count + 1 if second == now else 1)
+        return self._second[1] <= NEW_STRANGERS
+
     def touched(self, trail: Trail, event: Event) -> Trail:
         """Something was heard of it."""
         boot = trail.boot
@@ -91,15 +105,18 @@ class Book:
         interface = event.data.get("interface")
         if interface and not boot.interface:
             boot.interface = str(interface)
-        if not trail.look or boot.finding is not None:  # else it is looked at in a moment anyway
+        if boot.finding is not None:  # else it is looked at in a moment anyway
             self.urgent[boot.machine] = None
         self.mark(boot.machine)
         return trail
 
-    def is_repetition(self, event: Event) -> bool:
-        """Whether it is an offer like the last one, right after it: firmware waits for seconds, a flood does not."""
+    def passes_over(self, event: Event) -> bool:
+        """Whether an offer is one of a flood: like the last one and right after it (firmware waits for seconds), or to
+        one more invented MAC."""
         track = self._tracks.get(event.machine or event.mac)
-        trail = track.trail if track is not None else None
+        if track is None:
+            return not self.admits(event)
+        trail = track.trail
         if trail is None or trail.boot.stage is not Stage.OFFER or trail.boot.ended:
             return False
         if event.time - trail.asked_last >= AT_ONCE or event.data.get("uuid", "") != trail.boot.uuid:

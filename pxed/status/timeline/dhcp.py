@@ -51,7 +51,7 @@ def on_ipxe(book: Book, event: Event) -> None:
     trail = book.trail(event)
     if trail is None or not trail.is_open or _ipxe_begins_anew(trail, event):
         name = book.name(event)
-        if not name:
+        if not name or (trail is None and not book.admits(event)):
             return
         trail = book.begin(name, event, Stage.IPXE)
     book.touched(trail, event)
@@ -147,6 +147,8 @@ def _ipxe_begins_anew(trail: Trail, event: Event) -> bool:
 def _firmware_unanswered(book: Book, event: Event) -> None:
     if event.data.get("message") != "DISCOVER":
         _lease(book, event)
+        return
+    if book.track(book.name(event)) is None and not book.admits(event):
         return
     trail = _firmware(book, event)
     if trail is None:

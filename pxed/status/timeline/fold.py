@@ -56,7 +56,7 @@ class Timeline:
 
     def fold(self, event: Event) -> None:
         """Take one event. Whatever is in it, nothing is raised."""
-        if event.kind is Kind.OFFER and self._book.is_repetition(event):
+        if event.kind is Kind.OFFER and self._book.passes_over(event):
             return
         handler = _HANDLERS.get(event.kind)
         if handler is not None:
@@ -69,6 +69,10 @@ class Timeline:
         found: list[Found] = []
         names = self._book.urgent
         self._book.urgent = {}
+        for name in self._book.fresh:
+            if (begun := self.trail(name)) is not None:
+                heapq.heappush(self._due, (begun.look, name))
+        self._book.fresh.clear()
         while self._due and self._due[0][0] <= now:
             name = heapq.heappop(self._due)[1]
             names[name] = None

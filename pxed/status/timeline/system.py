@@ -64,6 +64,7 @@ def on_ignition(book: Book, event: Event) -> None:
     if trail is None:
         return
     trail.fetched = event.time
+    book.alarm(trail)
     trail.spoke = trail.spoke or event.time
     trail.refusals.pop("ignition", None)
     trail.refusals.pop("archive", None)

@@ -123,7 +123,7 @@ def http_loader_not_fetched(scene: Scene) -> None:
 
 
 def loader_of_another_architecture(scene: Scene) -> None:
-    scene.discover(file="undionly.kpxe").wait(4).request().bootserver().loader("undionly.kpxe").wait(13)
+    scene.discover(file="undionly.kpxe").wait(4).request().bootserver().loader("undionly.kpxe").wait(15)
 
 
 def loader_never_speaks(scene: Scene) -> None:
@@ -257,13 +257,13 @@ def two_machines_with_one_mac(scene: Scene) -> None:
 
 
 def address_in_use(scene: Scene) -> None:
-    scene.discover().wait(4).request().wait(0.5).request(message="DECLINE").wait(3)
+    scene.discover().wait(4).request().wait(0.5).request(message="DECLINE").wait(9)
 
 
 def address_changed(scene: Scene) -> None:
     scene.to_loader().wait(2)
     scene.address = "10.0.0.77"
-    scene.ipxe().wait(1).request("iPXE").script().wait(3)
+    scene.ipxe().wait(1).request("iPXE").script().wait(9)
 
 
 def reply_not_sent(scene: Scene) -> None:
@@ -272,7 +272,7 @@ def reply_not_sent(scene: Scene) -> None:
 
 def lossy_tftp(scene: Scene) -> None:
     scene.discover().wait(4).request().bootserver().start("snponly.efi", "loader", 284_672, "tftp").wait(1)
-    scene.sent(Kind.LOADER, "snponly.efi", 284_672, "tftp", blksize=1468, retransmits=40).wait(3)
+    scene.sent(Kind.LOADER, "snponly.efi", 284_672, "tftp", blksize=1468, retransmits=40).wait(9)
 
 
 CASES: dict[str, tuple[Callable[[Scene], None], ...]] = {

@@ -223,3 +223,16 @@ def test_a_flood_of_the_same_offer_is_counted_only_and_hides_no_second_machine()
     scene.uuid = "ff" * 16
     scene.discover().wait(1)
     assert scene.fault() == "mac-twice"
+
+
+def test_a_flood_of_invented_macs_is_followed_in_part_and_listed_machines_in_full():
+    timeline = Timeline()
+    for number in range(2000):
+        Scene("", f"02:00:00:00:{number >> 8:02x}:{number & 255:02x}", timeline=timeline).discover()
+        Scene(f"node{number}", f"52:54:00:00:{number >> 8:02x}:{number & 255:02x}", timeline=timeline).discover()
+    names = list(timeline.names())
+    assert sum(name.startswith("node") for name in names) == 2000
+    assert len(names) == 2000 + book.NEW_STRANGERS
+    late = Scene("", "02:00:00:00:07:cf", timeline=timeline, now=START + 2)
+    late.script().wait(1)
+    assert late.boot.stage is Stage.SCRIPT
