@@ -40,7 +40,7 @@ class Page:
     script: str
     cmdline: str = ""
     problem: str = ""
-    files: tuple[str, ...] = ()  # what the script loads, by name, the kernel first
+    files: tuple[str, ...] = ()  # of its image, what pxed sends, by name, the kernel first
     version: str = ""  # of the release that it boots
 
 
@@ -120,4 +120,4 @@ def _loaded(
     script = machine_script(
         match.name, match.profile_name, profile.image, files, endpoint=endpoint, cmdline=line, boot=course.boot
     )
-    return Page(script, line, files=tuple(file.name for file in files), version=version)
+    return Page(script, line, files=tuple(file.name for file in files if not file.remote), version=version)

@@ -27,7 +27,7 @@ def script_data(
 ) -> dict[str, Value]:
     """Event data of a script. `boot` is the boot's id, "" for one that is not kept; `report`: one is awaited."""
     profile, words = arrival.match.profile, page.cmdline.split(" ")
-    loads = bool(page.files)
+    loads = bool(page.cmdline)
     url = _last(words, _CONFIG_URL)
     within = profile.installation.deadline if way is Way.INSTALL else profile.report_within
     return {

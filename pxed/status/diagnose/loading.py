@@ -33,11 +33,15 @@ def refused(view: View) -> Finding | None:
 def never(view: View) -> Finding | None:
     """The script was given, and no file asked for."""
     trail = view.trail
-    if view.boot.way not in _LOADS or trail.plan.problem or view.now - trail.scripted < view.patience.script:
+    if (
+        view.boot.way not in _LOADS
+        or trail.plan.problem
+        or trail.loaded
+        or view.now - trail.scripted < view.patience.script
+    ):
         return None
     given = f"it got its script {ago(view.now, trail.scripted)}"
-    where = "the server of the image's URL" if not trail.plan.files else trail.server or "pxed"
-    return view.found(Fault.KERNEL_NEVER, trail.scripted, given, where=where)
+    return view.found(Fault.KERNEL_NEVER, trail.scripted, given, where=trail.server or "pxed")
 
 
 def transfer(view: View) -> Finding | None:

@@ -8,6 +8,7 @@ from pxed.status.wordings import Fault
 
 _FAULTS = {401: Fault.IGNITION_TOKEN, 403: Fault.IGNITION_TOKEN, 410: Fault.IGNITION_TOKEN, 406: Fault.IGNITION_SPEC}
 _TEMPLATE = (500, 503)
+FROM_ELSEWHERE = 5  # times the usual wait for a system whose files pxed does not send: their download is not seen
 
 
 def config_refused(view: View) -> Finding | None:
@@ -33,7 +34,8 @@ def after_loading(view: View) -> Finding | None:
         if trail.spoke and now - trail.spoke >= patience.config:
             spoke = f"its system asked for an address {ago(now, trail.spoke)}"
             return view.found(Fault.IGNITION_NEVER, trail.spoke, got, spoke, url=trail.plan.config_url or "pxed")
-        if not trail.spoke and now - trail.loaded >= patience.start:
+        start = patience.start if trail.plan.files else patience.start * FROM_ELSEWHERE
+        if not trail.spoke and now - trail.loaded >= start:
             return view.found(Fault.IGNITION_NO_NETWORK, trail.loaded, got, "nothing was heard of it since")
         return None
     return report(view)

@@ -161,8 +161,8 @@ class Timeline:
         elif trail.loaded and not plan.report_by and boot.way == "memory" and boot.finding is None:
             config = plan.config == "url" and plan.first_boot
             quiet = now - trail.loaded > patience.unseen
-            if trail.fetched or (not config and (trail.spoke or quiet)):
-                self._book.end(trail, trail.fetched or trail.spoke or now, Outcome.RUNNING)
+            if trail.fetched if config else trail.spoke > trail.loaded or quiet:
+                self._book.end(trail, max(trail.fetched, trail.spoke) or now, Outcome.RUNNING)
         if (
             not boot.ended
             and now - max(boot.last, plan.report_by) > patience.forget

@@ -28,7 +28,9 @@ def on_script(book: Book, event: Event) -> None:
     boot.arch = boot.arch or str(data.get("arch", ""))
     trail.plan = _plan(event, trail)
     book.alarm(trail)
-    trail.scripted, trail.loaders, trail.loaded, trail.left_out = event.time, 0, 0.0, ""
+    trail.scripted, trail.loaders, trail.left_out = event.time, 0, ""
+    loads_elsewhere = boot.way in LOADS and not trail.plan.files and not trail.plan.problem
+    trail.loaded = event.time if loads_elsewhere else 0.0  # nothing of it will be seen
     _learn(book, trail, event)
     spans.enter(boot, Stage.SCRIPT, Speaker.IPXE, event.time, event.text, "http")
     spans.leave(boot, event.time)
@@ -65,14 +67,14 @@ def on_ignition(book: Book, event: Event) -> None:
         return
     trail.fetched = event.time
     book.alarm(trail)
-    trail.spoke = trail.spoke or event.time
+    embedded = trail.plan.config == "embedded"
+    trail.spoke = trail.spoke if embedded else trail.spoke or event.time
     trail.refusals.pop("ignition", None)
     trail.refusals.pop("archive", None)
     if ORDER[trail.boot.stage] >= ORDER[Stage.INSTALLING]:
         spans.note(trail.boot, event.time, event.text)  # the installer fetches that of the installed system
         return
     _learn(book, trail, event)
-    embedded = trail.plan.config == "embedded"
     speaker = Speaker.IPXE if embedded else Speaker.INITRAMFS
     span = spans.enter(trail.boot, Stage.IGNITION, speaker, event.time, event.text, "http")
     span.bytes, span.ended = _int(event, "bytes"), event.time

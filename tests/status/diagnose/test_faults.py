@@ -384,3 +384,27 @@ def test_a_stuck_boot_that_the_next_one_ends_stays_in_the_history_with_its_cause
     assert scene.boot.outcome == ""
     before = scene.timeline.recent("node1")[1]
     assert (before.outcome, before.finding.fault, before.finding.severity) == ("stuck", "kernel-never", Severity.STUCK)
+
+
+def test_files_that_come_from_elsewhere_are_not_missed():
+    scene = Scene()
+    scene.to_script(files="", config="none").wait(100)
+    assert scene.fault() == ""
+    scene.wait(120)
+    assert scene.boot.outcome == "running"
+
+
+def test_a_config_in_an_initrd_is_fetched_by_ipxe_and_the_system_starts_later():
+    scene = Scene()
+    scene.to_script(config="embedded").files().ignition().wait(5)
+    assert scene.boot.outcome == ""
+    scene.wait(100).system().wait(3)
+    assert (scene.boot.outcome, scene.fault()) == ("running", "")
+
+
+def test_a_system_from_elsewhere_that_never_fetches_its_config_is_told_so():
+    scene = Scene()
+    scene.to_script(files="").wait(300)
+    assert scene.fault() == ""
+    scene.wait(310)
+    assert scene.fault() == "ignition-no-network"
