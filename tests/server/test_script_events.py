@@ -19,7 +19,7 @@ WAYS: dict[str, dict[str, Any]] = {
     "open": {"way": "memory", "files": FILES, "config": "url", "first_boot": True, "report": False},
     "bare": {"way": "memory", "files": FILES, "config": "none", "first_boot": False, "config_url": ""},
     "elsewhere": {"config": "elsewhere", "config_url": "http://config.example/x.ign", "first_boot": True},
-    "packed": {"config": "embedded", "files": f"{FILES} oem.cpio.gz", "config_url": "", "first_boot": True},
+    "packed": {"config": "embedded", "files": FILES, "config_url": "", "first_boot": True},
     "reporting": {"config": "url", "report": True, "report_within": 900.0},
     "telling": {"config": "none", "report": True},
     "flat": {
