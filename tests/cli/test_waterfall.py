@@ -22,7 +22,7 @@ from tests.cli.fleetserver import LOADING, STUCK, row, serving
 
 PXED = Path(sys.executable).with_name("pxed")
 ROM, IPXE = Speaker.ROM, Speaker.IPXE
-T = time.time() - 3600
+T = float(int(time.time()) - 3600)
 BOOT = Boot(
     "b2", "node1", "52:54:00:00:00:01", T, T + 12, Stage.KERNEL, T + 8, interface="eth1", firmware="PXE firmware",
     loader="snponly.efi", profile="worker", image="flatcar", version="4593.2.5",

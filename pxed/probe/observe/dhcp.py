@@ -106,7 +106,7 @@ class DhcpView:
         requested = address_text(options.get(Option.REQUESTED_ADDRESS, b""))
         data: dict[str, Value] = {
             "reason": reason,
-            "wanted": False,
+            "wanted": request is not None and message_name(message) == "DISCOVER",
             "interface": self._known.interface,
             "xid": f"{message.xid:08x}",
             "message": message_name(message),
