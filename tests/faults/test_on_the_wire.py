@@ -5,6 +5,7 @@ All machines play at once, with a quarter of the usual patience; each test looks
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 import threading
@@ -25,12 +26,14 @@ from tests.faults.player import Player
 from tests.faults.wires import Wires, wires
 from tests.lab import daemon
 from tests.lab.daemon import Daemon
+from tests.lab.process import run
 from tests.server.mirrored import NEW, OLD, VMLINUZ, publish
 
 pytestmark = pytest.mark.net
 
 PATIENCE = 25  # per cent
 _WARM = "52:54:00:fb:00:02"
+_MOVED = "52:54:00:fb:00:03"
 HTTP_ONLY = bytes.fromhex("130100" + "240101" + "180101")  # iPXE's option 175 without HTTP
 _AT_ONCE = 12
 
@@ -213,6 +216,19 @@ def no_report(player: Player) -> None:
     assert player.ignition(client).ok
 
 
+def no_first_boot(player: Player) -> None:
+    for _ in range(2):
+        client = player.to_script()
+        player.load(client)
+        if "flatcar.first_boot" in player.script:  # without it Ignition does not run
+            assert player.ignition(client).ok
+    assert "flatcar.first_boot" not in player.script
+
+
+def another_address_in_ipxe(player: Player) -> None:
+    player.load(player.to_script())
+
+
 def reboot_loop(player: Player) -> None:
     for _ in range(3):
         client = player.to_script()
@@ -304,6 +320,7 @@ CASES = (
     Case("ignition-spec", "good", spec_too_new),
     Case("ignition-template", "good", template_error, "broken"),
     Case("no-report", "good", no_report, "reports"),
+    Case("ignition-no-first-boot", "good", no_first_boot, "rooted"),
     Case("reboot-loop", "good", reboot_loop),
     Case("install-failing", "good", install_fails, "installer"),
     Case("mac-twice", "good", two_with_one_mac),
@@ -352,11 +369,13 @@ def _inventory(directory: Path, place: Wires) -> Path:
         },
         "profiles": {
             "worker": worker,
+            "plain": {"image": "lab"},
             "nokernel": worker | {"image": "nokernel"},
             "noinitrd": worker | {"image": "noinitrd"},
             "big": worker | {"image": "big"},
             "broken": worker | {"butane": "broken.bu"},
             "mirrored": worker | {"image": "older"},
+            "rooted": worker | {"root": "LABEL=ROOT", "report": True, "report_within": "8s"},
             "reports": worker | {"report": True, "report_within": "8s"},
             "installer": {
                 "image": "flatcar", "boot": "install",
@@ -368,7 +387,7 @@ def _inventory(directory: Path, place: Wires) -> Path:
             for number, case in enumerate(CASES)
             if case.listed
         }
-        | {"warm": {"mac": _WARM, "profile": "worker"}},
+        | {"warm": {"mac": _WARM, "profile": "worker"}, "moved": {"mac": _MOVED, "profile": "plain"}},
     }  # fmt: skip
     path = directory / "pxed.yaml"
     path.write_text(yaml.safe_dump(document, sort_keys=False))
@@ -381,6 +400,7 @@ class Played:
 
     daemon: Daemon
     futures: dict[str, Future[None]]
+    place: Wires
 
     def verdict(self, case: Case) -> dict[str, Any]:
         """The first STUCK event of this machine with the fault that is awaited, else its last one."""
@@ -408,7 +428,7 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
             _boot_one_well(place)
             futures = {case.name: pool.submit(_play, case, place, directory) for case in CASES}
             try:
-                yield Played(served, futures)
+                yield Played(served, futures, place)
             finally:
                 stop.set()
                 served.program.signal(signal.SIGTERM)  # the second one, of its end, ends transfers that lead nowhere
@@ -450,3 +470,21 @@ def test_the_fault_is_named(played: Played, case: Case) -> None:
     assert told.get("fault") == case.fault, told
     assert told["evidence"]
     assert told["remedy"]
+
+
+def test_an_address_that_changes_on_the_way_is_noted_and_no_alarm(played: Played) -> None:
+    wire = played.place.wires["moves"]
+    with Nic("eth0", _MOVED, namespace=wire.host) as nic:
+        another_address_in_ipxe(Player(wire, nic, f"{99:032x}"))
+    deadline = time.monotonic() + 60
+    while (verdict := _shown(played, "moved")["verdict"]) is None and time.monotonic() < deadline:
+        played.daemon.program.output.wait(lambda line: None, timeout=0.5)
+    assert (verdict["fault"], verdict["severity"]) == ("address-changed", "info")
+    assert played.daemon.events("stuck", "moved") == []
+
+
+def _shown(played: Played, name: str) -> dict[str, Any]:
+    url = f"http://127.0.0.1:8080/api/v1/machines/{name}"
+    asked = ("ip", "netns", "exec", played.place.network.pxe, "curl", "-s", "--max-time", "10", url)
+    shown: dict[str, Any] = json.loads(run(*asked))
+    return shown

@@ -45,6 +45,10 @@ WIRES: dict[str, Fault] = {
     "menu": Fault(
         dhcp=GOOD + "dhcp-match=set:ipxe,175\ndhcp-boot=tag:ipxe,http://{net}.1/menu.ipxe\n",
     ),
+    "moves": Fault(
+        dhcp="dhcp-match=set:ipxe,175\ndhcp-range=tag:!ipxe,{net}.20,{net}.99,255.255.255.0,1h\n"
+        "dhcp-range=tag:ipxe,{net}.150,{net}.250,255.255.255.0,1h\n",
+    ),
     "no4011": Fault(firewall=("udp dport 4011 drop",)),
     "no69": Fault(firewall=("udp dport 69 drop",)),
     "cut": Fault(firewall=("udp dport != { 67, 68, 69, 4011 } drop",)),
