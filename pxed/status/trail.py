@@ -12,7 +12,7 @@ from pxed.status.network import ServerSeen
 
 MOST_FLOWS = 16  # files of one boot
 MOST_PAST = 4  # boots remembered beside the current one
-CONFIG_FROM_PXED = "url"  # SCRIPT's `config`: the booted system fetches its Ignition config from pxed
+LOADS = ("memory", "install")  # ways in which a boot loads an image
 
 
 @dataclass(slots=True)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from pxed.status.boots import Stage
-from pxed.status.diagnose.view import View, ago
+from pxed.status.diagnose.view import ALONE, View, ago, port_of
 from pxed.status.faults import Finding
 from pxed.status.network import ServerSeen
 from pxed.status.wordings import Fault
 
 HTTP_BOOT = "UEFI HTTP Boot"
-_DOES = "leaves it alone"
 _TRIES = 2
 
 
@@ -20,7 +19,7 @@ def unanswered(view: View) -> Finding | None:
         return None
     seen = f"its firmware ({boot.arch or 'of unknown architecture'}) asks on {boot.interface}: {trail.left_out}"
     if boot.machine == boot.mac and not boot.profile:
-        return view.found(Fault.NOT_LISTED, boot.began, seen, does=_DOES)
+        return view.found(Fault.NOT_LISTED, boot.began, seen, does=ALONE)
     return view.found(Fault.NOT_SERVED, boot.began, seen, reason=trail.left_out)
 
 
@@ -82,7 +81,7 @@ def after_bootserver(view: View) -> Finding | None:
         again = "it asked again after each answer: the answers do not reach it"
         return view.found(Fault.BOOTSERVER_BLOCKED, since, answered, again)
     if trail.offered.startswith("http"):
-        return view.found(Fault.LOADER_UNREACHED, since, answered, file=trail.offered, port=_port(trail.offered))
+        return view.found(Fault.LOADER_UNREACHED, since, answered, file=trail.offered, port=port_of(trail.offered))
     return view.found(Fault.TFTP_UNREACHED, since, answered, _tftp_of_others(view), file=trail.offered)
 
 
@@ -90,7 +89,7 @@ def _no_request(view: View) -> Finding:
     trail, boot, now = view.trail, view.boot, view.now
     wire, since = view.network.wire(boot.interface), trail.lease.time
     if boot.firmware == HTTP_BOOT:
-        return view.found(Fault.LOADER_UNREACHED, since, _leased(view), file=trail.offered, port=_port(trail.offered))
+        return view.found(Fault.LOADER_UNREACHED, since, _leased(view), file=trail.offered, port=port_of(trail.offered))
     asks_bootserver = boot.arch not in ("", "x86-bios")
     if asks_bootserver and not wire.bootserver:
         never = f"no machine has reached port 4011 on {boot.interface} since pxed started"
@@ -129,7 +128,7 @@ def _rival(view: View) -> Finding | None:
     """Another server that offers this machine, or machines on its wire, something to boot."""
     boot = view.boot
     for server in view.others():
-        if server.file and not (server.gives_addresses and server.vendor.startswith("PXEClient") and not server.file):
+        if server.file:
             what = "as a ProxyDHCP" if not server.gives_addresses else "with its addresses"
             seen = f"{server.address} offers {server.file} {what}, last seen {ago(view.now, server.last)}"
             return view.found(
@@ -173,8 +172,3 @@ def _tftp_of_others(view: View) -> str:
 
 def _times(count: int) -> str:
     return "once" if count == 1 else f"{count} times"
-
-
-def _port(url: str) -> str:
-    host = url.partition("://")[2].partition("/")[0]
-    return host.rpartition(":")[2] if ":" in host else "80"

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from pxed.status.boots import Stage
-from pxed.status.diagnose.view import View, ago
+from pxed.status.diagnose.view import ALONE, View, ago, port_of
 from pxed.status.faults import Finding
 from pxed.status.wordings import Fault
 
 LOOP = 3  # loaders without a script
 _HOLDS = "shows it the waiting screen"
-_WAITS = (503,)
-_ALONE = "leaves it alone"
 
 
 def unanswered(view: View) -> Finding | None:
@@ -19,7 +17,7 @@ def unanswered(view: View) -> Finding | None:
     if not trail.left_out or trail.ipxe_offered:
         return None
     fault = Fault.NOT_LISTED if boot.machine == boot.mac and not boot.profile else Fault.NOT_SERVED
-    return view.found(fault, boot.began, trail.left_out, does=_ALONE, reason=trail.left_out)
+    return view.found(fault, boot.began, trail.left_out, does=ALONE, reason=trail.left_out)
 
 
 def looping(view: View) -> Finding | None:
@@ -78,7 +76,9 @@ def without_script(view: View) -> Finding | None:
     leased = (
         f"it asked for the address {lease.address} {ago(now, lease.time)}" if lease.time else "it asked for no address"
     )
-    return view.found(Fault.SCRIPT_NEVER, trail.ipxe_at, told, leased, url=trail.ipxe_offered, port=_port(trail))
+    return view.found(
+        Fault.SCRIPT_NEVER, trail.ipxe_at, told, leased, url=trail.ipxe_offered, port=port_of(trail.ipxe_offered)
+    )
 
 
 def unmatched(view: View) -> Finding | None:
@@ -86,7 +86,7 @@ def unmatched(view: View) -> Finding | None:
     trail, boot = view.trail, view.boot
     if not trail.left_out or boot.profile:
         return None
-    return view.found(Fault.NOT_LISTED, boot.began, trail.left_out, does=_HOLDS if boot.way == "held" else _ALONE)
+    return view.found(Fault.NOT_LISTED, boot.began, trail.left_out, does=_HOLDS if boot.way == "held" else ALONE)
 
 
 def problem(view: View) -> Finding | None:
@@ -108,9 +108,3 @@ def _is_script(file: str) -> bool:
 
 def _has_givers(view: View) -> bool:
     return bool(view.network.givers(view.boot.interface, view.now))
-
-
-def _port(trail: object) -> str:
-    url = str(getattr(trail, "ipxe_offered", ""))
-    host = url.partition("://")[2].partition("/")[0]
-    return host.rpartition(":")[2] if ":" in host else "80"

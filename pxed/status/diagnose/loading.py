@@ -5,10 +5,8 @@ from __future__ import annotations
 from pxed.status.boots import Stage
 from pxed.status.diagnose.view import View, ago, size
 from pxed.status.faults import Finding
-from pxed.status.trail import Flow
+from pxed.status.trail import LOADS, Flow
 from pxed.status.wordings import Fault
-
-_LOADS = ("memory", "install")
 
 
 def refused(view: View) -> Finding | None:
@@ -34,7 +32,7 @@ def never(view: View) -> Finding | None:
     """The script was given, and no file asked for."""
     trail = view.trail
     if (
-        view.boot.way not in _LOADS
+        view.boot.way not in LOADS
         or trail.plan.problem
         or trail.loaded
         or view.now - trail.scripted < view.patience.script

@@ -12,6 +12,8 @@ from pxed.status.patience import Patience
 from pxed.status.trail import Trail
 from pxed.status.wordings import Fault
 
+ALONE = "leaves it alone"  # what pxed does with a machine that is not listed
+
 
 class View(NamedTuple):
     """One boot at one time."""
@@ -62,3 +64,9 @@ def size(count: int) -> str:
         if count >= divisor:
             return f"{count / divisor:.1f} {unit}"
     return f"{count} bytes"
+
+
+def port_of(url: str) -> str:
+    """The port that an http URL leads to."""
+    host = url.partition("://")[2].partition("/")[0]
+    return host.rpartition(":")[2] if ":" in host else "80"

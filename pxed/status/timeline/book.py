@@ -134,8 +134,10 @@ class Book:
         self._tracks[name].changed = self.version
         self._tracks.move_to_end(name)
 
-    def learn(self, address: str, name: str) -> None:
-        """Who has an address: files are asked for from it."""
+    def learn(self, trail: Trail, address: str) -> None:
+        """The boot has this address: files are asked for from it."""
+        spans.add_address(trail.boot, address)
+        name = trail.boot.machine
         if not address or not name:
             return
         self._names[address] = name
@@ -245,3 +247,9 @@ class Book:
         del self._tracks[name]
         self._strangers.pop(name, None)
         self.urgent.pop(name, None)
+
+
+def number(event: Event, key: str, otherwise: int = 0) -> int:
+    """A figure of an event's data."""
+    value = event.data.get(key)
+    return int(value) if isinstance(value, (int, float)) else otherwise

@@ -11,7 +11,7 @@ from pxed.status.boots import ORDER, Outcome, Speaker, Stage
 from pxed.status.network import note_reply
 from pxed.status.timeline import spans
 from pxed.status.timeline.book import Book
-from pxed.status.trail import Lease, Trail
+from pxed.status.trail import LOADS, Lease, Trail
 
 FIRMWARE = ("PXE firmware", "UEFI HTTP Boot")
 IPXE = "iPXE"
@@ -42,7 +42,7 @@ def on_bootserver(book: Book, event: Event) -> None:
     trail.bootservers += 1
     trail.bootserver_last = trail.asked_last = event.time
     trail.offered = str(event.data.get("file", "")) or trail.offered
-    _learn(book, trail, str(event.data.get("address", "")))
+    book.learn(trail, str(event.data.get("address", "")))
     spans.enter(trail.boot, Stage.BOOTSERVER, Speaker.ROM, event.time, event.text)
 
 
@@ -89,7 +89,7 @@ def on_reply(book: Book, event: Event) -> None:
         note_reply(trail.replies, event.time, event.data)
     given = str(event.data.get("given", ""))
     if event.data.get("message") == "ACK" and given:
-        _learn(book, trail, given)
+        book.learn(trail, given)
     book.touched(trail, event)
 
 
@@ -138,7 +138,7 @@ def _ipxe_begins_anew(trail: Trail, event: Event) -> bool:
     """iPXE asks again within a boot: until it has its script, while it waits, and when a file failed."""
     stage = trail.boot.stage
     if ORDER[stage] <= ORDER[Stage.SCRIPT]:
-        return stage is Stage.SCRIPT and trail.boot.way in ("memory", "install") and not trail.plan.problem
+        return stage is Stage.SCRIPT and trail.boot.way in LOADS and not trail.plan.problem
     flow = trail.flow(Stage.KERNEL, Stage.INITRD)
     failed = (flow is not None and not flow.done) or "image" in trail.refusals
     return not (failed and not trail.loaded)
@@ -192,7 +192,7 @@ def _lease(book: Book, event: Event) -> None:
     trail.asked_last = event.time
     if lease.server:
         book.network.on_chosen(str(data.get("interface", "")), event.time, lease.server)
-    _learn(book, trail, lease.address)
+    book.learn(trail, lease.address)
 
 
 def _system(book: Book, event: Event) -> None:
@@ -215,12 +215,7 @@ def _system(book: Book, event: Event) -> None:
         who = "the initramfs" if trail.plan.config and not trail.fetched else "the system"
         spans.note(trail.boot, event.time, f"{who} asks for its address")
     if data.get("message") == "REQUEST":
-        _learn(book, trail, address)
-
-
-def _learn(book: Book, trail: Trail, address: str) -> None:
-    spans.add_address(trail.boot, address)
-    book.learn(address, trail.boot.machine)
+        book.learn(trail, address)
 
 
 def _identify(book: Book, trail: Trail, event: Event, client: str) -> None:

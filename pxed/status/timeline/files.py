@@ -5,7 +5,7 @@ from __future__ import annotations
 from pxed.events import Event, Kind
 from pxed.status.boots import ORDER, Speaker, Stage
 from pxed.status.timeline import spans
-from pxed.status.timeline.book import Book
+from pxed.status.timeline.book import Book, number
 from pxed.status.trail import MOST_FLOWS, Flow, Refusal, Trail
 
 _STAGES = {"loader": Stage.LOADER, "kernel": Stage.KERNEL, "initrd": Stage.INITRD}
@@ -27,7 +27,7 @@ def on_progress(book: Book, event: Event) -> None:
     _note_request(book, trail, event, stage)
     span = spans.file_span(trail.boot, flow, stage, _speaker(stage), event.time)
     span.bytes, span.due, span.count = flow.bytes, flow.due, flow.starts
-    span.retransmits = _int(event, "retransmits")
+    span.retransmits = number(event, "retransmits")
     spans.sample(trail.boot, event.time)
 
 
@@ -38,13 +38,13 @@ def on_file(book: Book, event: Event) -> None:
     if trail is None:
         return
     flow = _flow(trail, event, stage)
-    flow.bytes = flow.due = _int(event, "bytes")
+    flow.bytes = flow.due = number(event, "bytes")
     flow.done = flow.moved = event.time
     flow.heard, flow.broke = True, 0.0
-    flow.blksize = _int(event, "blksize") or flow.blksize
+    flow.blksize = number(event, "blksize") or flow.blksize
     _note_request(book, trail, event, stage)
     span = spans.file_span(trail.boot, flow, stage, _speaker(stage), event.time)
-    spans.end_file(span, flow, event.time, _int(event, "retransmits"), ok=True, text=event.text)
+    spans.end_file(span, flow, event.time, number(event, "retransmits"), ok=True, text=event.text)
     spans.sample(trail.boot, event.time)
     if stage is Stage.LOADER:
         trail.loaders += 1
@@ -66,7 +66,7 @@ def on_transfer(book: Book, event: Event) -> None:
     _advance(flow, event)
     flow.broke, flow.why = event.time, str(event.data.get("reason", ""))
     span = spans.file_span(trail.boot, flow, stage, _speaker(stage), event.time)
-    spans.end_file(span, flow, event.time, _int(event, "retransmits"), ok=False, text=event.text)
+    spans.end_file(span, flow, event.time, number(event, "retransmits"), ok=False, text=event.text)
 
 
 def on_refused(book: Book, event: Event) -> None:
@@ -87,7 +87,7 @@ def on_refused(book: Book, event: Event) -> None:
     if len(trail.refusals) < _MOST_REFUSALS or route in trail.refusals:
         reason = str(data.get("reason", ""))[:_LONGEST]
         trail.refusals[route] = Refusal(
-            event.time, _int(event, "status"), reason, what[:_LONGEST], str(data.get("why", ""))
+            event.time, number(event, "status"), reason, what[:_LONGEST], str(data.get("why", ""))
         )
     spans.note(trail.boot, event.time, event.text)
     book.alarm(trail)
@@ -99,36 +99,34 @@ def _is_offered(trail: Trail, file: str) -> bool:
 
 def _flow(trail: Trail, event: Event, stage: Stage) -> Flow:
     """The flow of the file; the same file asked for again goes on in it."""
-    file, number = str(event.data.get("file", "")), _int(event, "id", -1)
+    file, asked = str(event.data.get("file", "")), number(event, "id", -1)
     flow = trail.flows.get(file)
     if flow is None:
         when, transport = event.time, str(event.data.get("transport", ""))
         flow = trail.flows[file] = Flow(file, stage, transport, when, when, when)
         if len(trail.flows) > MOST_FLOWS:
             del trail.flows[next(iter(trail.flows))]
-    elif number not in (-1, flow.id) and flow.id != -1:
+    elif asked not in (-1, flow.id) and flow.id != -1:
         flow.starts += 1
         flow.began = event.time
         flow.bytes, flow.moved, flow.done, flow.broke = 0, event.time, 0.0, 0.0
-    flow.id = number if number != -1 else flow.id
+    flow.id = asked if asked != -1 else flow.id
     trail.flows[file] = trail.flows.pop(file)
     return flow
 
 
 def _advance(flow: Flow, event: Event) -> None:
-    got = _int(event, "bytes")
+    got = number(event, "bytes")
     if got > flow.bytes:
         flow.bytes, flow.moved = got, event.time
-    flow.due = _int(event, "due") or flow.due
+    flow.due = number(event, "due") or flow.due
     flow.heard = flow.heard or bool(event.data.get("heard")) or got > 0
-    flow.blksize = _int(event, "blksize") or flow.blksize
+    flow.blksize = number(event, "blksize") or flow.blksize
 
 
 def _note_request(book: Book, trail: Trail, event: Event, stage: Stage) -> None:
     """Its address, and that TFTP can be reached there."""
-    address = str(event.data.get("address", ""))
-    spans.add_address(trail.boot, address)
-    book.learn(address, trail.boot.machine)
+    book.learn(trail, str(event.data.get("address", "")))
     if stage is Stage.LOADER and event.data.get("transport") == "tftp":
         book.network.wire(trail.boot.interface).tftp = event.time
 
@@ -143,8 +141,3 @@ def _look_whether_loaded(trail: Trail, when: float) -> None:
 
 def _speaker(stage: Stage) -> Speaker:
     return Speaker.ROM if ORDER[stage] <= ORDER[Stage.LOADER] else Speaker.IPXE
-
-
-def _int(event: Event, key: str, otherwise: int = 0) -> int:
-    value = event.data.get(key)
-    return int(value) if isinstance(value, (int, float)) else otherwise

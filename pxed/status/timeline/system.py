@@ -5,10 +5,9 @@ from __future__ import annotations
 from pxed.events import Event, Kind
 from pxed.status.boots import ORDER, Outcome, Speaker, Stage
 from pxed.status.timeline import spans
-from pxed.status.timeline.book import Book
-from pxed.status.trail import Install, Plan, Trail
+from pxed.status.timeline.book import Book, number
+from pxed.status.trail import LOADS, Install, Plan, Trail
 
-LOADS = ("memory", "install")
 _REPORTS = {Kind.INSTALLING: Stage.INSTALLING, Kind.RUNNING: Stage.RUNNING, Kind.INSTALLED: Stage.INSTALLED}
 _LONGEST = 300
 
@@ -31,7 +30,7 @@ def on_script(book: Book, event: Event) -> None:
     trail.scripted, trail.loaders, trail.left_out = event.time, 0, ""
     loads_elsewhere = boot.way in LOADS and not trail.plan.files and not trail.plan.problem
     trail.loaded = event.time if loads_elsewhere else 0.0  # nothing of it will be seen
-    _learn(book, trail, event)
+    book.learn(trail, str(event.data.get("address", "")))
     spans.enter(boot, Stage.SCRIPT, Speaker.IPXE, event.time, event.text, "http")
     spans.leave(boot, event.time)
     boot.spans[-1].ended = event.time
@@ -48,7 +47,7 @@ def on_held(book: Book, event: Event) -> None:
     trail.left_out = event.text
     book.alarm(trail)
     trail.boot.uuid = trail.boot.uuid or str(event.data.get("uuid", "")).replace("-", "")
-    _learn(book, trail, event)
+    book.learn(trail, str(event.data.get("address", "")))
     spans.enter(trail.boot, Stage.SCRIPT, Speaker.IPXE, event.time, event.text, "http")
 
 
@@ -74,10 +73,10 @@ def on_ignition(book: Book, event: Event) -> None:
     if ORDER[trail.boot.stage] >= ORDER[Stage.INSTALLING]:
         spans.note(trail.boot, event.time, event.text)  # the installer fetches that of the installed system
         return
-    _learn(book, trail, event)
+    book.learn(trail, str(event.data.get("address", "")))
     speaker = Speaker.IPXE if embedded else Speaker.INITRAMFS
     span = spans.enter(trail.boot, Stage.IGNITION, speaker, event.time, event.text, "http")
-    span.bytes, span.ended = _int(event, "bytes"), event.time
+    span.bytes, span.ended = number(event, "bytes"), event.time
 
 
 def on_report(book: Book, event: Event) -> None:
@@ -90,12 +89,11 @@ def on_report(book: Book, event: Event) -> None:
         return
     book.touched(trail, event)
     boot = trail.boot
-    speaker = Speaker.OS
-    _learn(book, trail, event)
+    book.learn(trail, str(event.data.get("address", "")))
     if boot.ended and stage is Stage.RUNNING:
         _late_report(book, trail, event)
         return
-    spans.enter(boot, stage, speaker, event.time, event.text, "http")
+    spans.enter(boot, stage, Speaker.OS, event.time, event.text, "http")
     trail.spoke = trail.spoke or event.time
     if stage is not Stage.INSTALLING:
         outcome = Outcome.INSTALLED if stage is Stage.INSTALLED else Outcome.RUNNING
@@ -125,8 +123,8 @@ def on_state(book: Book, event: Event) -> None:
     trail = track.trail
     trail.install = Install(
         str(data.get("state", "")),
-        _int(event, "attempt"),
-        _int(event, "attempts"),
+        number(event, "attempt"),
+        number(event, "attempts"),
         str(data.get("reason") or "")[:_LONGEST],
         bool(data.get("held")),
         event.time,
@@ -162,7 +160,7 @@ def _plan(event: Event, trail: Trail) -> Plan:
     data = event.data
     refusal = trail.refusals.pop("boot", None)
     problem = refusal.reason if refusal is not None and event.time - refusal.time < 1.0 else ""
-    within = _int(event, "report_within")
+    within = number(event, "report_within")
     return Plan(
         tuple(str(data.get("files", "")).split()),
         str(data.get("config", "")),
@@ -183,14 +181,3 @@ def _late_report(book: Book, trail: Trail, event: Event) -> None:
     book.amended.append(boot)
     book.alarm(trail)
     book.mark(boot.machine)
-
-
-def _learn(book: Book, trail: Trail, event: Event) -> None:
-    address = str(event.data.get("address", ""))
-    spans.add_address(trail.boot, address)
-    book.learn(address, trail.boot.machine)
-
-
-def _int(event: Event, key: str) -> int:
-    value = event.data.get(key)
-    return int(value) if isinstance(value, (int, float)) else 0
