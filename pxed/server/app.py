@@ -106,17 +106,7 @@ class Daemon:
         self._rivals = Rivals(self.live, self.interfaces, bus.emit, self.clients, alerts)
         seen, questions = self._services.seen, self._rivals.questions
         self._dhcp = DhcpServer(self.live, self.interfaces, bus, self.clients, seen, questions)
-        self._counters = Counters()
-        bus.observers.append(self._counters.observe)
-        self.tracker = Tracker(bus.emit, _patience(server))
-        bus.observers.append(self.tracker.take)
-        self._past = TimelineHistory(self.live, self._store, self._store, self._services.machines)
-        self.tracker.ended.append(self._past.keep)
-        self.tracker.amended.append(self._past.keep)
-        self.tracker.survey = self._rivals.survey
-        self.tracker.ended.append(self._counters.ended)
-        self._webhooks = Webhooks(self.live, bus.emit, self._boot_of, self._counters.webhooks)
-        bus.observers.append(self._webhooks.observe)
+        self._follow(bus)
         library = Library(server.data_dir)
         loop = asyncio.get_running_loop()
         self._tftp = TftpServer(
@@ -153,6 +143,17 @@ class Daemon:
             counters=self._counters,
             metrics=MetricsPage(self._counters, self._measured()),
         )
+
+    def _follow(self, bus: Bus) -> None:
+        """Who hears every event: counts, boots and their history, webhooks; in this order."""
+        self._counters = Counters()
+        self.tracker = Tracker(bus.emit, _patience(self.live.snapshot.inventory.server))
+        self._past = TimelineHistory(self.live, self._store, self._store, self._services.machines)
+        self._webhooks = Webhooks(self.live, bus.emit, self._boot_of, self._counters.webhooks)
+        bus.observers += [self._counters.observe, self.tracker.take, self._webhooks.observe]
+        self.tracker.ended += [self._past.keep, self._counters.ended]
+        self.tracker.amended.append(self._past.keep)
+        self.tracker.survey = self._rivals.survey
 
     def _measured(self) -> Sources:
         """What metrics show besides counts."""
