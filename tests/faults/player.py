@@ -41,7 +41,7 @@ class Player:
 
     def lease(self, client: Client) -> None:
         """DISCOVER to ACK."""
-        for _ in range(3):  # of two machines that ask at once one may be told to ask again (NAK)
+        for _ in range(12):  # of machines that ask at once all but one may be told to ask again (NAK)
             given = next((offer for offer in self.offers(client) if offer.address), None)
             assert given is not None, "no server offered an address"
             if client.request(given) is not None and client.lease is not None:

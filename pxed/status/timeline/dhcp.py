@@ -89,6 +89,7 @@ def on_reply(book: Book, event: Event) -> None:
         note_reply(trail.replies, event.time, event.data)
     given = str(event.data.get("given", ""))
     if event.data.get("message") == "ACK" and given:
+        trail.lease.refused = ""  # two machines that are offered one address: one of them asks again
         book.learn(trail, given)
     book.touched(trail, event)
 

@@ -365,6 +365,12 @@ def test_a_finding_goes_when_the_boot_goes_on():
     assert [f.fault if f else None for f in scene.found] == ["kernel-never", None]
 
 
+def test_an_address_that_was_refused_first_and_given_then_is_no_fault():
+    scene = Scene()
+    scene.discover().reply(message="NAK", given="").request().reply(message="ACK").wait(11)
+    assert scene.fault() == "bootserver-blocked"
+
+
 def test_the_same_fault_is_told_once():
     scene = Scene()
     scene.to_script().wait(200)
