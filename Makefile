@@ -43,7 +43,7 @@ lint: $(READY) ## ruff and mypy
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
-	.venv/bin/mypy --explicit-package-bases tests/lab
+	.venv/bin/mypy --explicit-package-bases tests/lab docs/generate
 
 bench: setup ## measure pxed beside the servers it is compared with
 	$(PYTHON) -m benchmarks

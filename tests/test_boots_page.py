@@ -1,4 +1,4 @@
-"""docs/boots.md names every stage, client and outcome, with the times that pxed really waits."""
+"""docs/reference/boots.md names every stage, client and outcome, with the times that pxed really waits."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from pxed.status.boots import Outcome, Stage
 from pxed.status.patience import Patience
 
-TEXT = (Path(__file__).parent.parent / "docs" / "boots.md").read_text()
+TEXT = (Path(__file__).parent.parent / "docs" / "reference" / "boots.md").read_text()
 UNITS = {"s": 1, "min": 60}
 
 

@@ -1,4 +1,4 @@
-"""docs/troubleshooting.md has an entry for each fault that pxed can name, in the very words that pxed uses."""
+"""docs/how-to/troubleshooting.md has an entry for each fault that pxed can name, in the very words that pxed uses."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 from pxed.status.wordings import WORDINGS, Fault
 
-PAPER = Path(__file__).parent.parent / "docs" / "troubleshooting.md"
+PAPER = Path(__file__).parent.parent / "docs" / "how-to" / "troubleshooting.md"
 CODE = re.compile(r"PXE-E\w\w")
 HEADER = re.compile(r"^#+ (.+)$", re.MULTILINE)
 

@@ -1,4 +1,7 @@
-"""The names of pxed's metrics, what each says, and its labels. docs/metrics.md has the same list; a test compares."""
+"""The names of pxed's metrics, what each says, and its labels.
+
+docs/reference/metrics.md has the same list; a test compares.
+"""
 
 from __future__ import annotations
 

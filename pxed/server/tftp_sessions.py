@@ -153,7 +153,7 @@ class Sessions:
             self._no_spins -= 1
 
     def _on_batch(self, ready: list[tuple[int, int]]) -> None:
-        """Answer each socket once. The hot path: it runs once per block of every client (docs/performance.md)."""
+        """Answer each socket once. The hot path: once per block of every client (docs/explanation/performance.md)."""
         find, now = self._by_fd.get, self._clock()
         for fd, _mask in ready:
             session = find(fd)

@@ -16,7 +16,7 @@ from pxed.inventory.tls import TlsSettings
 # exchange with AES-CBC only (its src/crypto/mishmash/rsa_aes_cbc_*.c).
 CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM:ECDHE+AES:DHE+AES:RSA+AESGCM:RSA+AES:!PSK:!SRP:!aNULL"
 _NOT_ITS_KEY = ("KEY_VALUES_MISMATCH", "KEY_TYPE_MISMATCH", "NO_CERTIFICATE_ASSIGNED")  # the latter: RSA beside EC
-_HAND_OVER = "LoadCredential= of the service unit hands it over (docs/https.md)"
+_HAND_OVER = "LoadCredential= of the service unit hands it over (docs/how-to/https.md)"
 
 
 class TlsError(HostError):

@@ -310,7 +310,7 @@ def test_each_option_of_flatcar_has_a_row() -> None:
 
 
 def test_each_option_is_on_the_page_of_kernel_options() -> None:
-    paper = (Path(__file__).parents[2] / "docs" / "kernel-options.md").read_text()
+    paper = (Path(__file__).parents[2] / "docs" / "reference" / "kernel-options.md").read_text()
     assert sorted(word for word in words_of_all() if f"`{word}" not in paper) == ["dyndbg", "quiet"]
 
 

@@ -81,7 +81,7 @@ def test_a_rollback_does_not_wait_for_a_sync(staged):
 
 
 def documented() -> list[str]:
-    text = (Path(__file__).parents[2] / "docs" / "mirror.md").read_text()
+    text = (Path(__file__).parents[2] / "docs" / "how-to" / "mirror.md").read_text()
     return re.findall(r"^\$ pxed images (.+)$", text, re.MULTILINE)
 
 

@@ -119,7 +119,7 @@ def test_it_is_made_once_and_filled_for_each_boot() -> None:
     assert form.fill(TOKEN) == with_reports(own, URL)
 
 
-MANUAL = (Path(__file__).parents[2] / "docs/install.md").read_text()
+MANUAL = (Path(__file__).parents[2] / "docs/how-to/install.md").read_text()
 SHELL = [text for text in re.findall(r"```bash\n(.*?)```", MANUAL, re.DOTALL) if "/proc/cmdline" in text]
 (SNIPPET,) = re.findall(r"```yaml\n# report\.bu\n(.*?)```", MANUAL, re.DOTALL)
 

@@ -1,4 +1,4 @@
-"""docs/probe.md: each command that it shows works, and prints what it shows."""
+"""docs/how-to/probe.md: each command that it shows works, and prints what it shows."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.lab.netns import PXE_ADDRESS
 from tests.probe.site import Site, dnsmasq, host, pxed
 
 ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs" / "probe.md").read_text()
+PAGE = (ROOT / "docs" / "how-to" / "probe.md").read_text()
 RIVAL = 'dhcp-range=10.77.0.0,proxy\npxe-service=X86-64_EFI,"boot",rival.efi\n'
 
 

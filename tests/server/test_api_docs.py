@@ -1,4 +1,4 @@
-"""docs/api.md: each request of the page gets the answer that stands below it, and each command works."""
+"""docs/reference/api.md: each request of the page gets the answer that stands below it, and each command works."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pxed.status.records import Alert, Attempt, BootRecord, Standing, State
 from tests.server.httpsite import Site, serving
 from tests.server.standings import Standings, write_token
 
-TEXT = (Path(__file__).parents[2] / "docs" / "api.md").read_text()
+TEXT = (Path(__file__).parents[2] / "docs" / "reference" / "api.md").read_text()
 STRANGER = "02:00:00:00:00:99"
 ASKED: dict[str, Value] = {
     "interface": "eth1", "arch": "x86_64-efi", "uuid": "444c4c45510010358053b4c04f564433", "serial": "7CV2",

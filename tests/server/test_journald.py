@@ -186,7 +186,7 @@ def in_session(home: Path, *queries: str) -> list[str]:
 
 @pytest.mark.net
 def test_a_real_journald_finds_entries_by_their_fields_as_the_page_says(tmp_path):
-    page = re.findall(r"^journalctl .*(?=\n)", (ROOT / "docs/logs.md").read_text(), re.MULTILINE)
+    page = re.findall(r"^journalctl .*(?=\n)", (ROOT / "docs/reference/logs.md").read_text(), re.MULTILINE)
     assert len(page) >= 4
     queries = [query.replace(" -f", "").replace("-u pxed", "-t pxed") for query in page]  # no unit, no end
     answers = in_session(tmp_path, "journalctl -o json PXED_MACHINE=node1 --all", *queries)

@@ -259,7 +259,8 @@ def test_the_daemon_starts_without_prometheus() -> None:
 
 
 def test_the_documentation_lists_each_metric() -> None:
-    rows = re.findall(r"^\| `(pxed_\w+)` \| (\w+) \| (.*?) \| (.*?) \|$", (ROOT / "docs/metrics.md").read_text(), re.M)
+    page = (ROOT / "docs/reference/metrics.md").read_text()
+    rows = re.findall(r"^\| `(pxed_\w+)` \| (\w+) \| (.*?) \| (.*?) \|$", page, re.M)
     expected = [
         (
             f"{metric.name}_total" if metric.kind == "counter" else metric.name,

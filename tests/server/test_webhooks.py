@@ -34,7 +34,7 @@ from tests.ports import free_port
 from tests.server.certificates import authority, signed
 from tests.server.httpsite import MAC1, STRANGER, until
 
-PAGE = (Path(__file__).parents[2] / "docs" / "webhooks.md").read_text()
+PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "webhooks.md").read_text()
 PXED = Path(sys.executable).with_name("pxed")
 SECRET = "whsec_" + "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0IQ=="
 NOW = 1795000000.0

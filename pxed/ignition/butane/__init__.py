@@ -3,7 +3,7 @@
     from pxed.ignition import butane
     result = butane.translate(text)
 
-docs/butane.md says what is the same as in the reference tool and what is not.
+docs/reference/butane.md says what is the same as in the reference tool and what is not.
 """
 
 from pxed.ignition.butane.local import Kind, LocalFiles, Stat

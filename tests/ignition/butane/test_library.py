@@ -1,4 +1,4 @@
-"""pxed.ignition.butane as a library: what docs/butane.md shows and promises."""
+"""pxed.ignition.butane as a library: what docs/reference/butane.md shows and promises."""
 
 import json
 import re
@@ -12,7 +12,7 @@ import pytest
 from pxed.ignition import butane
 from tests.ignition.butane.support import Memory, config
 
-PAGE = (Path(__file__).parents[3] / "docs" / "butane.md").read_text()
+PAGE = (Path(__file__).parents[3] / "docs" / "reference" / "butane.md").read_text()
 
 
 def block(kind):
