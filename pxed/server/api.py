@@ -16,12 +16,14 @@ from pxed import __version__
 from pxed.events import Event, Level
 from pxed.server.bus import as_dict
 from pxed.server.callers import named
+from pxed.server.interfaces import Interfaces
 from pxed.server.keeping import Keeper
 from pxed.server.replies import SERVER, Asked, html_reply, json_reply, refuse
 
 HEARTBEAT_SECONDS = 15.0  # a comment line, so that proxies and clients see the stream alive
 MAX_STREAMS = 64  # event streams at one time
 MAX_REPLAY = 1000  # events of the past that a reconnecting reader gets
+NO_INTERFACE = "no interface is served, so no machine is answered: `waiting` says what pxed waits for"
 STORE_FAILS = (  # why is in the log: this page is for anybody
     "machines that get secrets or are installed are told to ask again; DHCP, TFTP, files and scripts of other machines "
     "go on; the log says what is wrong"
@@ -60,9 +62,10 @@ Subscribe = Callable[[], AsyncIterator[Event]]
 class Api:
     """Pages about the daemon as a whole."""
 
-    def __init__(self, journal: Journal, subscribe: Subscribe, keeper: Keeper) -> None:
+    def __init__(self, journal: Journal, subscribe: Subscribe, keeper: Keeper, interfaces: Interfaces) -> None:
         self._journal = journal
         self._keeper = keeper
+        self._interfaces = interfaces
         self._subscribe = subscribe
         self._streams = 0
         self._closing = asyncio.Event()
@@ -72,16 +75,25 @@ class Api:
         self._closing.set()
 
     async def health(self, asked: Asked) -> web.StreamResponse:
-        """200 while every machine gets what it is due; 503 while the state store fails, and since when."""
-        snapshot, fault = asked.snapshot, self._keeper.fault
+        """200 while machines get what they are due; 503 while the state store fails or no interface is served."""
+        snapshot, failing = asked.snapshot, self._failing()
         health = {
-            "status": "failing" if fault else "ok",
+            "status": "failing" if failing else "ok",
             "version": __version__,
             "machines": len(snapshot.inventory.machines),
             "generation": snapshot.generation,
-            "failing": {"what": "state store", "since": fault.since, "text": STORE_FAILS} if fault else None,
+            "interfaces": [one.name for one in self._interfaces.served() if one.addresses],
+            "waiting": [finding.sentence for finding in self._interfaces.findings()],
+            "failing": failing,
         }
-        return json_reply(health, 503 if fault else 200)
+        return json_reply(health, 503 if failing else 200)
+
+    def _failing(self) -> dict[str, object] | None:
+        if fault := self._keeper.fault:
+            return {"what": "state store", "since": fault.since, "text": STORE_FAILS}
+        if since := self._interfaces.unserved_since:
+            return {"what": "interfaces", "since": since, "text": NO_INTERFACE}
+        return None
 
     async def index(self, asked: Asked) -> web.StreamResponse:
         """Where to go from here."""

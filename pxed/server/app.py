@@ -10,6 +10,7 @@ import contextlib
 import gc
 import signal
 import time
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,6 +31,7 @@ from pxed.server.counters import Counters
 from pxed.server.dashboard import Dashboard, Known
 from pxed.server.dhcp import DhcpServer
 from pxed.server.fleet import Fleet
+from pxed.server.following import Followed, Listener
 from pxed.server.http import HttpServer
 from pxed.server.interfaces import Interfaces
 from pxed.server.live import Live, Snapshot
@@ -118,6 +120,7 @@ class Daemon:
             settings=_tftp_settings(server.tftp),
         )
         self._syslog = SyslogServer(self.interfaces, bus.emit, self._who)
+        self._followed = Followed(server.interfaces, self._listeners())
         self._checking = Checking(self.live, bus.emit)
         self._mirroring = Mirroring(path, self.live, bus.emit)
         self._renewal = Renewal(sockets.tls, self.interfaces.addresses, bus.emit)
@@ -140,6 +143,7 @@ class Daemon:
                 self.tracker,
             ),
             dashboard=self._dashboard(),
+            interfaces=self.interfaces,
             counters=self._counters,
             metrics=MetricsPage(self._counters, self._measured()),
         )
@@ -154,6 +158,17 @@ class Daemon:
         self.tracker.ended += [self._past.keep, self._counters.ended]
         self.tracker.amended.append(self._past.keep)
         self.tracker.survey = self._rivals.survey
+
+    def _listeners(self) -> dict[str, Listener]:
+        """Who reads from which UDP sockets."""
+        dhcp = self._dhcp
+        return {
+            "tftp": Listener(self._tftp.attach, self._tftp.detach),
+            "bootserver": Listener(partial(dhcp.attach, port=BOOT_SERVER_PORT), dhcp.detach),
+            "dhcp": Listener(partial(dhcp.attach, port=SERVER_PORT), dhcp.detach),
+            "rivals": Listener(self._rivals.attach, self._rivals.detach),
+            "syslog": Listener(self._syslog.attach, self._syslog.detach),
+        }
 
     def _measured(self) -> Sources:
         """What metrics show besides counts."""
@@ -197,16 +212,7 @@ class Daemon:
             loop.add_signal_handler(number, self._stopping.set)
         loop.add_signal_handler(signal.SIGHUP, self._reloader.request)
         await self._http.start(self._sockets.http, self._sockets.https, self._sockets.tls)
-        for sock in self._sockets.tftp:
-            self._tftp.attach(sock)
-        for sock in self._sockets.bootserver:
-            self._dhcp.attach(sock, BOOT_SERVER_PORT)
-        for sock in self._sockets.dhcp:
-            self._dhcp.attach(sock, SERVER_PORT)
-        for sock in self._sockets.rivals:
-            self._rivals.attach(sock)
-        for sock in self._sockets.syslog:
-            self._syslog.attach(sock)
+        self._followed.start(self._sockets)
         gc.collect()
         gc.freeze()  # the inventory lives as long as we do: the collector need not walk 10,000 machines again
         # An answer makes a dozen objects and no cycle; at Python's 700 the collector runs at every fiftieth datagram.
@@ -217,6 +223,7 @@ class Daemon:
             self._bus.emit(Event(Kind.NOTICE, time.time(), text=str(warning), level=Level.WARNING))
         if self._sockets.unheard:
             self._notice(f"other DHCP and PXE servers of this network are not noticed: {self._sockets.unheard}")
+        self._warn_of_interfaces()
         self._renewal.remind()
         self._bus.emit(Event(Kind.READY, time.time(), text=status))
         self._manager.ready(status)
@@ -224,8 +231,12 @@ class Daemon:
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(WATCH_SECONDS)
+            for fault in self._followed.look():
+                self._notice(fault, Level.WARNING)
             if self.interfaces.refresh():
                 self._notice(f"the interfaces changed: {self._addresses()}")
+                self._warn_of_interfaces()
+                self._manager.notify(f"STATUS={self._status()}")
             self._mirroring.refresh()
             await self._renewal.look()
             if await self._reloader.look():
@@ -248,6 +259,7 @@ class Daemon:
         self._bus.emit(Event(Kind.STOPPING, time.time(), text=f"{self._tftp.active} TFTP transfers under way may end"))
         self._stopping.clear()
         self._mirroring.stop()
+        self._followed.stop()
         self._dhcp.close()
         self._rivals.close()
         self._tftp.stop_accepting()
@@ -299,7 +311,13 @@ class Daemon:
 
     def _addresses(self) -> str:
         served = self.interfaces.served()
-        return ", ".join(f"{' '.join(i.addresses) or 'no address'} ({i.name})" for i in served) or "no interface yet"
+        there = ", ".join(f"{' '.join(i.addresses) or 'no address'} ({i.name})" for i in served) or "no interface yet"
+        missing = self.interfaces.missing()
+        return there + (f", not there: {', '.join(missing)}" if missing else "")
 
-    def _notice(self, text: str) -> None:
-        self._bus.emit(Event(Kind.NOTICE, time.time(), text=text, level=Level.INFO))
+    def _warn_of_interfaces(self) -> None:
+        for finding in self.interfaces.findings():
+            self._notice(finding.sentence, Level.WARNING)
+
+    def _notice(self, text: str, level: Level = Level.INFO) -> None:
+        self._bus.emit(Event(Kind.NOTICE, time.time(), text=text, level=level))

@@ -62,6 +62,11 @@ class DhcpServer:
         self._devices[sock] = udp.device_of(sock)
         asyncio.get_running_loop().add_reader(sock, self._drain, sock, port)
 
+    def detach(self, sock: socket.socket) -> None:
+        """Serve a socket no more, which is the caller's again."""
+        del self._devices[sock]
+        asyncio.get_running_loop().remove_reader(sock)
+
     def close(self) -> None:
         """Stop, and close the sockets."""
         for sock in self._devices:

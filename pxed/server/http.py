@@ -30,6 +30,7 @@ from pxed.server.counters import Counters
 from pxed.server.dashboard import Dashboard
 from pxed.server.downloads import Downloads
 from pxed.server.happenings import refused
+from pxed.server.interfaces import Interfaces
 from pxed.server.live import Live, Snapshot
 from pxed.server.metrics import MetricsPage
 from pxed.server.openapi import openapi
@@ -76,6 +77,7 @@ class HttpServer:
         counters: Counters,
         metrics: MetricsPage,
         dashboard: Dashboard,
+        interfaces: Interfaces,
     ) -> None:
         self._live = live
         self._emit = emit
@@ -86,7 +88,7 @@ class HttpServer:
         boots = BootPages(emit, clients, services.first_boots, releases, services.visits)
         reports = ReportPages(emit, services.access, machines, services.progress, services.first_boots)
         configs = ConfigPages(emit, services.access, machines, services.guarded, reports.had_first_boot)
-        self._api = Api(journal, subscribe, services.keeper)
+        self._api = Api(journal, subscribe, services.keeper, interfaces)
         self._dashboard = dashboard
         self._handlers: dict[Route, Handler] = {
             Route.BOOT: boots.boot,

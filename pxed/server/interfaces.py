@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network
@@ -12,9 +13,9 @@ from typing import Any
 import psutil
 
 from pxed.boot.endpoint import Endpoint, endpoint_at
-from pxed.errors import HostError
 from pxed.inventory.model import Server
-from pxed.server import udp
+from pxed.server.host.links import Link, link_findings
+from pxed.server.host.wordings import Finding
 
 DEFAULT_MTU = 1500
 
@@ -41,14 +42,21 @@ class Interfaces:
         self._endpoints: dict[tuple[int, bytes], Endpoint | None] = {}
         self._mtu: dict[int, int] = {}
         self._single: set[str] = set()
+        self._findings: list[Finding] | None = None
+        self.unserved_since: float | None = None  # time.time() since when no machine is answered anywhere
         self.networks: Mapping[int, tuple[IPv4Network, ...]] = {}  # by index; another object when something changed
 
     def refresh(self) -> bool:
         """Look again; whether something changed."""
-        served = {i.index: i for i in _interfaces(self._server.interfaces)}
-        if served == self._served:
+        links, served = picture(self._server.interfaces)
+        findings = link_findings(self._server.interfaces, links)
+        if served == self._served and findings == self._findings:
             return False
-        self._served = served
+        self._served, self._findings = served, findings
+        if any(interface.addresses for interface in served.values()):
+            self.unserved_since = None
+        elif self.unserved_since is None:
+            self.unserved_since = time.time()
         self._by_address = {address: i for i in served.values() for address in i.addresses}
         self._mtu = {i.index: i.mtu for i in served.values()}
         self.networks = {i.index: i.networks for i in served.values()}
@@ -59,7 +67,7 @@ class Interfaces:
     def use(self, server: Server) -> None:
         """Take a reloaded `server:` section."""
         self._server = server
-        self._served = {}
+        self._served, self._findings = {}, None
         self.refresh()
 
     def endpoint(self, ifindex: int, address: bytes) -> Endpoint | None:
@@ -85,6 +93,15 @@ class Interfaces:
     def served(self) -> tuple[Interface, ...]:
         return tuple(self._served.values())
 
+    def findings(self) -> list[Finding]:
+        """What keeps machines from being answered on interfaces that pxed serves."""
+        return list(self._findings or ())
+
+    def missing(self) -> list[str]:
+        """The interfaces of the inventory that are not there."""
+        there = {interface.name for interface in self._served.values()}
+        return [name for name in self._server.interfaces if name not in there]
+
     def first_endpoint(self) -> Endpoint:
         """The endpoint to name where no request says which: 127.0.0.1 on a host without any address."""
         addresses = [address for interface in self._served.values() for address in interface.addresses]
@@ -98,19 +115,23 @@ class Interfaces:
         return None if interface is None else endpoint_at(address, self._server, interface.name)
 
 
-def _interfaces(wanted: Sequence[str]) -> list[Interface]:
-    """The interfaces to serve: those named, or all that are up with an IPv4 address, loopback left out."""
+def picture(wanted: Sequence[str]) -> tuple[dict[str, Link], dict[int, Interface]]:
+    """All interfaces; and those to serve: those named, or all that are up with an IPv4 address, loopback left out."""
     stats = psutil.net_if_stats()
-    found = []
-    for name, addresses in psutil.net_if_addrs().items():
+    links: dict[str, Link] = {}
+    served: dict[int, Interface] = {}
+    addresses_of = psutil.net_if_addrs()
+    for name in stats:
+        addresses = addresses_of.get(name, [])
         ipv4 = tuple(a.address for a in addresses if a.family == socket.AF_INET)
-        chosen = name in wanted if wanted else bool(ipv4) and stats[name].isup and not _is_loopback(name, stats)
-        if chosen and name in stats:
+        flags = stats[name].flags.split(",")
+        link = links[name] = Link("up" in flags, stats[name].isup, ipv4, "loopback" in flags)
+        if name in wanted if wanted else bool(ipv4) and link.running and not link.loopback:
             with contextlib.suppress(OSError):  # gone since
                 mtu = stats[name].mtu or DEFAULT_MTU
                 index, networks = socket.if_nametoindex(name), _networks(addresses)
-                found.append(Interface(index, name, ipv4, mtu, networks, _mac(addresses)))
-    return found
+                served[index] = Interface(index, name, ipv4, mtu, networks, _mac(addresses))
+    return links, served
 
 
 def _networks(addresses: Sequence[Any]) -> tuple[IPv4Network, ...]:
@@ -122,17 +143,3 @@ def _mac(addresses: Sequence[Any]) -> str:
     """In lower case with colons; "" for an interface without one of Ethernet."""
     mac = next((a.address for a in addresses if a.family == socket.AF_PACKET), "")
     return mac.lower() if len(mac) == len("52:54:00:00:00:01") else ""
-
-
-def _is_loopback(name: str, stats: Mapping[str, Any]) -> bool:
-    return "loopback" in stats[name].flags.split(",")
-
-
-def check_names(wanted: Sequence[str]) -> None:
-    """HostError when an interface of the inventory does not exist."""
-    existing = udp.names()
-    missing = [name for name in wanted if name not in existing]
-    if missing:
-        raise HostError(
-            f"server.interfaces names {', '.join(missing)}, which this host does not have: it has {', '.join(existing)}"
-        )

@@ -71,20 +71,22 @@ class Question(NamedTuple):
     asked: float  # time.monotonic()
 
 
-def open_sockets(interfaces: Sequence[str], port: int = CLIENT_PORT) -> tuple[list[socket.socket], str]:
-    """One socket for each named interface, one for all when none is named; or none, and why not."""
-    opened: list[socket.socket] = []
+def open_socket(interface: str | None, port: int = CLIENT_PORT) -> socket.socket:
+    """A socket that hears what servers broadcast to clients there; on every interface for None. Raises HostError."""
+    sock = udp.bind(port, interface, BROADCAST, shared=True)
     try:
-        for name in interfaces or (None,):
-            sock = udp.bind(port, name, BROADCAST, shared=True)
-            opened.append(sock)
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
-            _attach_filter(sock)
-    except (HostError, OSError) as error:
-        for sock in opened:
-            sock.close()
-        return [], str(error)
-    return opened, ""
+        prepare(sock)
+    except OSError as error:
+        sock.close()
+        raise HostError(f"cannot listen to other DHCP servers: {error.strerror}") from error
+    return sock
+
+
+def prepare(sock: socket.socket) -> None:
+    """The options of such a socket, also of one that systemd handed over."""
+    udp.prepare(sock)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+    _attach_filter(sock)
 
 
 def _attach_filter(sock: socket.socket) -> None:
@@ -112,6 +114,11 @@ class Rivals:
         """Listen on a socket of open_sockets(). It belongs to this object from now on."""
         self._sockets.append(sock)
         asyncio.get_running_loop().add_reader(sock, self._drain, sock)
+
+    def detach(self, sock: socket.socket) -> None:
+        """Listen no more on a socket, which is the caller's again."""
+        self._sockets.remove(sock)
+        asyncio.get_running_loop().remove_reader(sock)
 
     def close(self) -> None:
         """Stop, and close the sockets."""

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
-from pxed.dhcp.codes import BOOT_SERVER_PORT, SERVER_PORT
+from pxed.dhcp.codes import BOOT_SERVER_PORT, CLIENT_PORT, SERVER_PORT
 from pxed.errors import HostError
 from pxed.inventory.model import DhcpMode, Server
 from pxed.server import rivals, udp
 from pxed.server.certificate import Tls
-from pxed.server.interfaces import check_names
 
 HTTP_BACKLOG = 1024  # a rack that powers on at once connects within one second
 # FileDescriptorName= of each socket in systemd/pxed.socket.
-NAMES = ("dhcp", "bootserver", "tftp", "http", "https", "syslog")
+NAMES = ("dhcp", "bootserver", "tftp", "http", "https", "syslog", "rivals")
+Bind = Callable[[str | None], socket.socket]
+"""Interface, or None for all -> a bound UDP socket, or HostError."""
 
 
 @dataclass(slots=True)
@@ -30,39 +33,57 @@ class Sockets:
     rivals: list[socket.socket] = field(default_factory=list)
     unheard: str = ""  # why there is none of `rivals`
     tls: Tls | None = None  # what `https` shows
+    binds: dict[str, Bind] = field(
+        default_factory=dict
+    )  # how more of them are opened, where they are one per interface
 
     def close(self) -> None:
-        for name in (*NAMES, "rivals"):
+        for name in NAMES:
             for sock in getattr(self, name):
                 sock.close()
 
 
 def open_all(server: Server, handed: dict[str, list[socket.socket]]) -> Sockets:
-    """Every socket that `server` asks for. HostError, with nothing left open, when one cannot be had."""
+    """Every socket that `server` asks for. HostError, with nothing left open, when one cannot be had.
+
+    An interface of `server.interfaces` that is not there yet is no error: pxed.server.following waits for it.
+    """
     _refuse_strangers(handed)
-    check_names(server.interfaces)
     settings = server.http.tls
     sockets = Sockets(tls=Tls(settings) if settings is not None else None)
     try:
-        if server.dhcp is DhcpMode.PROXY:
-            sockets.dhcp = _handed(handed, "dhcp", SERVER_PORT) or _udp(SERVER_PORT, server)
-        if server.dhcp is not DhcpMode.OFF:
-            sockets.bootserver = _handed(handed, "bootserver", BOOT_SERVER_PORT) or _udp(BOOT_SERVER_PORT, server)
-            sockets.rivals, sockets.unheard = rivals.open_sockets(server.interfaces)
-        sockets.tftp = _handed(handed, "tftp", server.tftp.port) or _udp(server.tftp.port, server)
+        for name, (port, bind) in udp_binds(server).items():
+            taken = _handed(handed, name, port)
+            if name == "rivals":
+                sockets.rivals, sockets.unheard = (taken, "") if taken else _heard(server, bind)
+            else:
+                setattr(sockets, name, taken or _udp(server, bind))
+            unheard = name == "rivals" and sockets.unheard
+            if server.interfaces and not unheard and all(udp.index_of(sock) for sock in getattr(sockets, name)):
+                sockets.binds[name] = bind
         sockets.http = _handed(handed, "http", server.http.port) or [_tcp(server.http.port)]
-        if server.syslog is not None:
-            sockets.syslog = _handed(handed, "syslog", server.syslog.port) or _udp(server.syslog.port, server)
-        elif "syslog" in handed:
-            raise HostError("systemd handed over a socket for syslog, but the inventory has server.syslog: off")
         if settings is not None:
             sockets.https = _handed(handed, "https", settings.port) or [_tcp(settings.port)]
-        elif "https" in handed:
-            raise HostError("systemd handed over a socket for https, but the inventory has no server.http.tls")
+        _refuse_unwanted(server, handed)
     except HostError:
         sockets.close()
         raise
     return sockets
+
+
+def udp_binds(server: Server) -> dict[str, tuple[int, Bind]]:
+    """The UDP sockets that `server` asks for: each one's name, port, and how it is opened."""
+    ports = {"tftp": server.tftp.port}
+    if server.dhcp is DhcpMode.PROXY:
+        ports["dhcp"] = SERVER_PORT
+    if server.dhcp is not DhcpMode.OFF:
+        ports["bootserver"] = BOOT_SERVER_PORT
+    if server.syslog is not None:
+        ports["syslog"] = server.syslog.port
+    binds: dict[str, tuple[int, Bind]] = {name: (ports[name], partial(udp.bind, ports[name])) for name in ports}
+    if server.dhcp is not DhcpMode.OFF:
+        binds["rivals"] = (CLIENT_PORT, rivals.open_socket)
+    return {name: binds[name] for name in NAMES if name in binds}
 
 
 def _handed(handed: dict[str, list[socket.socket]], name: str, port: int) -> list[socket.socket]:
@@ -75,23 +96,36 @@ def _handed(handed: dict[str, list[socket.socket]], name: str, port: int) -> lis
                 f"systemd handed over port {actual} for {name}, but the inventory says {port}: make them the same "
                 f"(systemctl edit the socket unit of {name}, or the inventory's server section)"
             )
-        if sock.type == socket.SOCK_DGRAM:
+        if name == "rivals":
+            rivals.prepare(sock)
+        elif sock.type == socket.SOCK_DGRAM:
             udp.prepare(sock)
         sock.setblocking(False)
     return sockets
 
 
-def _udp(port: int, server: Server) -> list[socket.socket]:
-    """One socket for each named interface; one for all when none is named."""
+def _udp(server: Server, bind: Bind) -> list[socket.socket]:
+    """One socket for each named interface that is there; one for all when none is named."""
     opened: list[socket.socket] = []
-    try:
-        for name in server.interfaces or (None,):
-            opened.append(udp.bind(port, name))
-    except HostError:
-        for sock in opened:
-            sock.close()
-        raise
+    for name in server.interfaces or (None,):
+        try:
+            if name is None or name in udp.names():
+                opened.append(bind(name))
+        except HostError:
+            if name is not None and name not in udp.names():
+                continue  # it went away just now
+            for sock in opened:
+                sock.close()
+            raise
     return opened
+
+
+def _heard(server: Server, bind: Bind) -> tuple[list[socket.socket], str]:
+    """The sockets that hear other servers; or none, and why not: pxed serves without them."""
+    try:
+        return _udp(server, bind), ""
+    except HostError as error:
+        return [], str(error)
 
 
 def _tcp(port: int) -> socket.socket:
@@ -104,6 +138,13 @@ def _tcp(port: int) -> socket.socket:
         sock.close()
         raise udp.explain_bind("TCP", port, None, error) from error
     return sock
+
+
+def _refuse_unwanted(server: Server, handed: dict[str, list[socket.socket]]) -> None:
+    if server.syslog is None and "syslog" in handed:
+        raise HostError("systemd handed over a socket for syslog, but the inventory has server.syslog: off")
+    if server.http.tls is None and "https" in handed:
+        raise HostError("systemd handed over a socket for https, but the inventory has no server.http.tls")
 
 
 def _refuse_strangers(handed: dict[str, list[socket.socket]]) -> None:

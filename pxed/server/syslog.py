@@ -45,6 +45,11 @@ class SyslogServer:
         self._sockets.append(sock)
         asyncio.get_running_loop().add_reader(sock, self._drain, sock)
 
+    def detach(self, sock: socket.socket) -> None:
+        """Serve a socket no more, which is the caller's again."""
+        self._sockets.remove(sock)
+        asyncio.get_running_loop().remove_reader(sock)
+
     def close(self) -> None:
         """Stop, and close the sockets."""
         for sock in self._sockets:

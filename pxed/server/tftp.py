@@ -101,6 +101,11 @@ class TftpServer:
         self._listeners.append(sock)
         self._loop.add_reader(sock.fileno(), self._on_request, sock)
 
+    def detach(self, sock: socket.socket) -> None:
+        """Take no more requests from a socket, which is the caller's again; transfers in progress go on."""
+        self._listeners.remove(sock)
+        self._loop.remove_reader(sock.fileno())
+
     def stop_accepting(self) -> None:
         """Take no more requests; transfers in progress go on."""
         for sock in self._listeners:

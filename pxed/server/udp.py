@@ -26,6 +26,7 @@ ANCILLARY = socket.CMSG_SPACE(PKTINFO.size)
 IP_PKTINFO = 8
 IP_MTU_DISCOVER, IP_PMTUDISC_DONT = 10, 0
 SO_RCVBUFFORCE = 33
+SO_BINDTOIFINDEX = 62  # Linux 5.0
 
 
 # As received: the bytes; the source; the interface's index; our address that it reached, which for a broadcast is the
@@ -65,8 +66,16 @@ def prepare(sock: socket.socket) -> None:
 
 
 def device_of(sock: socket.socket) -> str | None:
-    """The interface that a socket is bound to (SO_BINDTODEVICE), or None."""
-    return sock.getsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, 16).rstrip(b"\0").decode() or None
+    """The interface that a socket is bound to (SO_BINDTODEVICE), or None: to none, or to one that is gone."""
+    try:
+        return sock.getsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, 16).rstrip(b"\0").decode() or None
+    except OSError:  # ENODEV
+        return None
+
+
+def index_of(sock: socket.socket) -> int:
+    """The index of the interface that a socket is bound to, also of one that is gone; 0 for none."""
+    return sock.getsockopt(socket.SOL_SOCKET, SO_BINDTOIFINDEX)
 
 
 def receive(sock: socket.socket) -> Datagram:
@@ -100,7 +109,7 @@ def explain_bind(protocol: str, port: int, interface: str | None, error: OSError
             "(systemd: AmbientCapabilities=CAP_NET_BIND_SERVICE), or let systemd hand the socket over (pxed.socket)"
         )
     if error.errno == errno.ENODEV:
-        return HostError(f"there is no interface {interface}: server.interfaces must name one of {', '.join(names())}")
+        return HostError(f"there is no interface {interface}, this host has {', '.join(names())}")
     return HostError(f"cannot bind {where}: {error.strerror}")
 
 

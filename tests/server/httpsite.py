@@ -32,7 +32,7 @@ from pxed.server.dashboard import Dashboard
 from pxed.server.fleet import Fleet
 from pxed.server.histogram import Histogram
 from pxed.server.http import HttpServer
-from pxed.server.interfaces import Interface
+from pxed.server.interfaces import Interface, Interfaces
 from pxed.server.live import Live, Snapshot
 from pxed.server.metrics import MetricsPage, Sources
 from pxed.server.orders import Machines, Orders
@@ -262,6 +262,8 @@ async def serving(
     tracker, shown = tracker or Timelines(), machines or services.machines
     fleet = Fleet(live, shown, tracker)
     bus.observers.append(fleet.observe)
+    interfaces = Interfaces(live.snapshot.inventory.server.model_copy(update={"interfaces": ("lo",)}))
+    interfaces.refresh()
     server = HttpServer(
         live,
         library,
@@ -279,6 +281,7 @@ async def serving(
             UnknownPages(journal),
             SitePages(live, arriving, lambda: INTERFACES, tracker.network),
         ),
+        interfaces=interfaces,
         counters=bus.counters,
         metrics=MetricsPage(bus.counters, Sources(live, services.machines, keeper, Histogram(COMMIT_BOUNDS), known)),
     )

@@ -149,14 +149,6 @@ def test_sockets_of_systemd_are_served_when_they_are_the_inventorys(tmp_path, ot
     assert process.returncode == 0
 
 
-def test_an_interface_that_is_not_there_is_named(tmp_path):
-    (tmp_path / "pxed.yaml").write_text("server: {interfaces: [nosuch0], data_dir: data}\n")
-    done = subprocess.run([PXED, "serve", "-c", tmp_path / "pxed.yaml"], capture_output=True, text=True, check=False)
-    assert done.returncode == 2
-    assert "nosuch0" in done.stderr
-    assert "lo" in done.stderr
-
-
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to give up root")
 def test_a_missing_privilege_is_named(tmp_path):
     (tmp_path / "pxed.yaml").write_text("server: {interfaces: [lo], data_dir: data}\n")

@@ -12,6 +12,7 @@ import pytest
 
 from pxed.dhcp.codes import MessageType, Option
 from pxed.dhcp.message import decode
+from pxed.errors import HostError
 from pxed.events import Event, Kind, Level
 from pxed.ignition.load import load_configs
 from pxed.inventory.loader import loads
@@ -19,6 +20,7 @@ from pxed.server import rivals as rivals_module
 from pxed.server import udp
 from pxed.server.alerts import Alerts
 from pxed.server.clients import Clients
+from pxed.server.host.links import Link
 from pxed.server.interfaces import Interface, Interfaces
 from pxed.server.live import Live, Snapshot
 from pxed.server.rivals import Rivals
@@ -51,9 +53,10 @@ class Site:
         return [event for event in self.of(Kind.REPLY) if event.data["vendor"] != "the end"]
 
 
-def lo(_wanted: Iterable[str]) -> list[Interface]:
+def lo(_wanted: Iterable[str]) -> tuple[dict[str, Link], dict[int, Interface]]:
     """The loopback interface with a MAC, as others have one."""
-    return [Interface(socket.if_nametoindex("lo"), "lo", ("127.0.0.1",), 65536, mac="52:54:00:00:00:99")]
+    index = socket.if_nametoindex("lo")
+    return {}, {index: Interface(index, "lo", ("127.0.0.1",), 65536, mac="52:54:00:00:00:99")}
 
 
 @asynccontextmanager
@@ -177,7 +180,7 @@ async def test_a_url_of_another_host_that_begins_as_ours_does_is_no_friend(tmp_p
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[bytes, tuple[str, int], int, bytes]]:
     """What is sent: a broadcast of port 68 would need a network of its own (test_rivals_net.py)."""
-    monkeypatch.setattr("pxed.server.interfaces._interfaces", lo)
+    monkeypatch.setattr("pxed.server.interfaces.picture", lo)
     sent: list[tuple[bytes, tuple[str, int], int, bytes]] = []
     monkeypatch.setattr("pxed.server.rivals.udp.send", lambda _sock, *words: sent.append(words))
     return sent
@@ -222,15 +225,8 @@ async def test_an_operator_can_forbid_it(
     assert asked == []
 
 
-def test_a_port_that_somebody_else_has_alone_is_told_and_stops_nothing() -> None:
+def test_a_port_that_somebody_else_has_alone_is_told_and_leaves_no_socket() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as alone:
         alone.bind(("0.0.0.0", 0))
-        opened, why = rivals_module.open_sockets((), alone.getsockname()[1])
-    assert opened == []
-    assert "is taken" in why
-
-
-def test_an_interface_that_is_not_there_leaves_no_socket_open() -> None:
-    opened, why = rivals_module.open_sockets(("lo", "absent0"), 0)
-    assert opened == []
-    assert why.startswith("there is no interface absent0")
+        with pytest.raises(HostError, match="is taken"):
+            rivals_module.open_socket(None, alone.getsockname()[1])

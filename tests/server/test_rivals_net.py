@@ -49,7 +49,7 @@ from pxed.server.clients import Clients
 from pxed.server.dhcp import DhcpServer
 from pxed.server.interfaces import Interfaces
 from pxed.server.live import Live, Snapshot
-from pxed.server.rivals import Rivals, open_sockets
+from pxed.server.rivals import Rivals, open_socket
 from pxed.server.seen import Seen
 from pxed.status.journal import Journal
 from tests.server.keeper import Keeper
@@ -68,10 +68,7 @@ async def main():
     rivals = Rivals(live, interfaces, bus.emit, Clients(), Alerts(Keeper(), bus.emit))
     dhcp = DhcpServer(live, interfaces, bus, Clients(), Seen(), rivals.questions)
     dhcp.attach(udp.bind(67, "eth0"), 67)
-    sockets, why = open_sockets(("eth0",))
-    assert not why, why
-    for sock in sockets:
-        rivals.attach(sock)
+    rivals.attach(open_socket("eth0"))
     assert await rivals.survey("eth0", "x86_64-efi", sys.argv[1] == "ipxe")
     await asyncio.wait_for(done.wait(), 20)
     for part in (rivals, dhcp, bus):
