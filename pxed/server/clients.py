@@ -14,8 +14,9 @@ from socket import inet_ntoa
 
 KNOWN_NAMES = 32768  # MACs that a machine known by its UUID or serial number was seen with
 KNOWN_ADDRESSES = 32768  # bounds what invented requests can grow; the oldest goes first
-NEIGHBOURS = Path("/proc/net/arp")
-ROUTES = Path("/proc/net/route")  # of IPv4, as all that pxed serves
+# Not /proc/net, which leads to the same: systemd's ProcSubset=pid takes everything away that is of no process.
+NEIGHBOURS = Path("/proc/self/net/arp")
+ROUTES = Path("/proc/self/net/route")  # of IPv4, as all that pxed serves
 _COMPLETE = 0x02  # ATF_COM of linux/if_arp.h
 _VIA = 0x03  # RTF_UP | RTF_GATEWAY of linux/route.h
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import socket
+import struct
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +20,10 @@ from pxed.server.host.links import Link, link_findings
 from pxed.server.host.wordings import Finding
 
 DEFAULT_MTU = 1500
+# netdevice(7), <linux/sockios.h>, <linux/if.h>: struct ifreq, what is asked, and the flags, which are a short.
+_IFREQ = struct.Struct("@16si20x")
+_SIOCGIFFLAGS, _SIOCGIFMTU = 0x8913, 0x8921
+_UP, _LOOPBACK, _RUNNING = 0x1, 0x8, 0x40
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,21 +123,30 @@ class Interfaces:
 
 def picture(wanted: Sequence[str]) -> tuple[dict[str, Link], dict[int, Interface]]:
     """All interfaces; and those to serve: those named, or all that are up with an IPv4 address, loopback left out."""
-    stats = psutil.net_if_stats()
     links: dict[str, Link] = {}
     served: dict[int, Interface] = {}
     addresses_of = psutil.net_if_addrs()
-    for name in stats:
-        addresses = addresses_of.get(name, [])
-        ipv4 = tuple(a.address for a in addresses if a.family == socket.AF_INET)
-        flags = stats[name].flags.split(",")
-        link = links[name] = Link("up" in flags, stats[name].isup, ipv4, "loopback" in flags)
-        if name in wanted if wanted else bool(ipv4) and link.running and not link.loopback:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as asking:
+        for index, name in socket.if_nameindex():
+            addresses = addresses_of.get(name, [])
+            ipv4 = tuple(a.address for a in addresses if a.family == socket.AF_INET)
             with contextlib.suppress(OSError):  # gone since
-                mtu = stats[name].mtu or DEFAULT_MTU
-                index, networks = socket.if_nametoindex(name), _networks(addresses)
-                served[index] = Interface(index, name, ipv4, mtu, networks, _mac(addresses))
+                flags, mtu = _asked(asking, name, _SIOCGIFFLAGS), _asked(asking, name, _SIOCGIFMTU)
+                link = Link(bool(flags & _UP), bool(flags & _RUNNING), ipv4, bool(flags & _LOOPBACK))
+                links[name] = link
+                if name in wanted if wanted else bool(ipv4) and link.running and not link.loopback:
+                    networks = _networks(addresses)
+                    served[index] = Interface(index, name, ipv4, mtu or DEFAULT_MTU, networks, _mac(addresses))
     return links, served
+
+
+def _asked(asking: socket.socket, name: str, what: int) -> int:
+    """A number that the kernel has of an interface. Raises OSError.
+
+    psutil.net_if_stats() has it too, but needs /proc/net/dev, which systemd's ProcSubset=pid takes away.
+    """
+    number: int = _IFREQ.unpack(fcntl.ioctl(asking, what, _IFREQ.pack(name.encode(), 0)))[1]
+    return number & 0xFFFF if what == _SIOCGIFFLAGS else number
 
 
 def _networks(addresses: Sequence[Any]) -> tuple[IPv4Network, ...]:

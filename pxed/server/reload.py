@@ -39,8 +39,12 @@ class Reloader:
         self._loaded = self._settling = self._stamps()
 
     def request(self) -> None:
-        """Reload at the next look, whether or not a file changed (SIGHUP)."""
+        """Reload at the next look, whether or not a file changed (SIGHUP).
+
+        systemd is told at once: what asked for it (ExecReload=) may end before that look.
+        """
         self._requested = True
+        self._manager.reloading()
 
     async def look(self) -> bool:
         """Reload if it was asked for, or if files changed and then stayed the same since the last look."""
@@ -56,14 +60,18 @@ class Reloader:
 
     async def _reload(self) -> bool:
         self._manager.reloading()
+        try:
+            return await self._replaced()
+        finally:
+            self._manager.notify("READY=1")
+
+    async def _replaced(self) -> bool:
         old = self._live.snapshot
         try:
             new = await asyncio.to_thread(load_snapshot, self._path, old.generation + 1, known=old.good)
         except ConfigError as error:
             self._refused(error)
             return False
-        finally:
-            self._manager.notify("READY=1")
         server = self._kept(old.inventory.server, new.inventory.server)
         self._live.snapshot = dataclasses.replace(new, inventory=dataclasses.replace(new.inventory, server=server))
         self._loaded = self._settling = self._stamps()
