@@ -15,7 +15,7 @@ IN_PAIRS := -n 2 --dist loadfile
 CONFIG ?= config/pxed.yaml
 KEEP ?=
 
-.PHONY: help setup packages axe run down test test-unit e2e serve lint bench clean
+.PHONY: help setup packages axe run down test test-unit e2e serve lint bench docs clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ lint: $(READY) ## ruff and mypy
 
 bench: setup ## measure pxed beside the servers it is compared with
 	$(PYTHON) -m benchmarks
+
+docs: $(READY) ## build the documentation site into build/site and check every link in it
+	@$(PYTHON) -m docs.generate.site
 
 setup: packages $(READY) ## install Debian packages and the virtual environment
 

@@ -5,7 +5,10 @@ What is hidden is left out: it is meant for pxed's own use. Typer's own objects 
 
 from __future__ import annotations
 
+import contextlib
 import enum
+import importlib
+import re
 import types
 import typing
 from dataclasses import dataclass
@@ -155,3 +158,17 @@ def _default(parameter: Any) -> str:
     if value is True:
         return parameter.opts[-1] if parameter.secondary_opts else ""
     return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def exit_codes(command: Command) -> str:
+    """What its exit codes mean, as its module says it; "" where the module of its group says it, or nobody."""
+    program, *names = command.path
+    modules = ["pxed.probe.main"] if program == "pxed-probe" and not names else []
+    if program == "pxed" and names:
+        modules = [f"pxed.cli.{'_'.join(names)}"]
+    for module in modules:
+        with contextlib.suppress(ModuleNotFoundError):
+            text = " ".join((importlib.import_module(module).__doc__ or "").partition("\n\nModules")[0].split())
+            found = re.search(r"Exit codes?:? (.*?[.])(?= [A-Z`]|$)", text)
+            return found[1] if found else ""
+    return ""

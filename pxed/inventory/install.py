@@ -25,10 +25,12 @@ class Install(Base):
         None, description="Butane config of the installed system, relative to this file."
     )
     ignition: fields.Template | None = Field(
-        None, description="Ignition config of the installed system, relative to this file."
+        None, description="Ignition config of the installed system, relative to this file.", examples=["node.ign"]
     )
     image: fields.Name | None = Field(
-        None, description="Flatcar image whose release is installed. Left out: the one that is booted."
+        None,
+        description="Flatcar image whose release is installed. Left out: the one that is booted.",
+        examples=["flatcar"],
     )
     channel: Literal["stable", "beta", "alpha", "lts", "edge"] | None = Field(
         None, description="Channel of the release that is installed, instead of an image's name."

@@ -81,6 +81,7 @@ class Server(Base):
     interfaces: fields.Interfaces = Field(
         (),
         description="Interfaces to serve. Left out: every one that is up and has an IPv4 address, loopback left out.",
+        examples=[["eth1"]],
     )
     data_dir: fields.Directory = Field(
         Path("/var/lib/pxed"),
@@ -95,6 +96,7 @@ class Server(Base):
         (),
         description="Addresses and networks of DHCP relays (giaddr) whose messages show that a machine boots, so that "
         "it may get its secrets. Those of others are answered, but count for nothing.",
+        examples=[["10.2.0.1", "10.3.0.0/16"]],
     )
     survey: Literal["stalled", "never"] = Field(
         "stalled",
@@ -122,6 +124,7 @@ class Server(Base):
         None,
         description="File with the token that changes by the API need, relative to this file, readable by its owner "
         "only. Left out: systemd's credential api-token, or no changes.",
+        examples=["token"],
     )
     webhooks: Webhooks = Field((), description="Who is told of what happens, by signed POSTs.")
     script_only: fields.Truth = Field(
@@ -139,7 +142,9 @@ class Server(Base):
         description="Machines that are not listed: ignore (silence), hold (a waiting screen) or the name of a profile.",
     )
     loaders: dict[LoaderKey, fields.LoaderFile] = Field(
-        {}, description="Boot loader files per kind of firmware, instead of the defaults."
+        {},
+        description="Boot loader files per kind of firmware, instead of the defaults.",
+        examples=[{"efi64": "ipxe.efi"}],
     )
 
     @property
@@ -162,7 +167,9 @@ class Selector(Base):
     """Which machines a group takes. Every given field must match; of a list, any pattern (wildcards: * ? [...])."""
 
     mac: fields.MacPatterns = Field((), description='MAC patterns in any common spelling: "52:54:00:*", 52-54-00-*.')
-    uuid: fields.UuidPatterns = Field((), description="UUID patterns, compared with both byte orders.")
+    uuid: fields.UuidPatterns = Field(
+        (), description="UUID patterns, compared with both byte orders.", examples=["4c4c4544-*"]
+    )
     serial: fields.SerialPatterns = Field((), description="Serial number patterns.")
     arch: fields.ArchPatterns = Field(
         (), description="Architecture patterns: x86_64-efi, arm64-*, or the number of DHCP option 93."

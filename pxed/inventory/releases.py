@@ -73,7 +73,9 @@ class MirrorSettings(Base):
         2, ge=1, le=100, description="Versions kept of each channel, besides those that are pinned or being booted."
     )
     key: fields.Directory | None = Field(
-        None, description="File with the OpenPGP key of the releases, relative to this file. Left out: Flatcar's own."
+        None,
+        description="File with the OpenPGP key of the releases, relative to this file. Left out: Flatcar's own.",
+        examples=["releases.asc"],
     )
     fingerprint: fields.Fingerprint = Field(
         SIGNING_KEY, description="Fingerprint of that key's primary key. No other key is trusted."

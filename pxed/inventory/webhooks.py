@@ -76,7 +76,9 @@ class Webhook(Base):
         description="Of what: installing, installed, running, failed, stuck, warning, unknown, alert.",
     )
     ca: fields.Template | None = Field(
-        None, description="PEM file of the CA of an https URL, relative to this file. Left out: the host's CAs."
+        None,
+        description="PEM file of the CA of an https URL, relative to this file. Left out: the host's CAs.",
+        examples=["ca.pem"],
     )
 
 
