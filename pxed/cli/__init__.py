@@ -40,11 +40,17 @@ def serve(
 
 
 @app.command()
-def check(config: Config = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
+def check(
+    config: Config = DEFAULT_CONFIG,
+    host: Annotated[
+        bool, typer.Option("--host", help="Also look for what of this host keeps pxed from serving; as root, best.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """Validate the inventory, the templates of every machine, and what they refer to."""
     from pxed.cli.check import run
 
-    raise typer.Exit(run(config, as_json))
+    raise typer.Exit(run(config, as_json, host))
 
 
 @app.command()

@@ -15,6 +15,7 @@ from pxed.assets.mirror.rollout import newest
 from pxed.boot.images import boot_files
 from pxed.boot.lint import notes
 from pxed.boot.loaders import DEFAULT_LOADERS
+from pxed.cli import check_host
 from pxed.cli.credentials import credential_notes, hidden_keys
 from pxed.errors import ConfigError, Problem
 from pxed.ignition.load import profiles_of
@@ -29,8 +30,8 @@ USUAL_KEYS: tuple[LoaderKey, ...] = (
 )  # what Debian's ipxe package has; other architectures need a file of the operator's
 
 
-def run(config: Path, as_json: bool) -> int:
-    """Print the problems, or what is fine; the exit code."""
+def run(config: Path, as_json: bool, host: bool = False) -> int:
+    """Print the problems, or what is fine, and what of this host is wrong; the exit code."""
     inventory: Inventory | None = None
     try:
         inventory = load(config)
@@ -41,13 +42,16 @@ def run(config: Path, as_json: bool) -> int:
     except ConfigError as error:
         problems = error.problems
     remarks = located([*notes(inventory), *credential_notes(inventory)], inventory.path) if inventory else []
+    findings = check_host.findings(inventory, config) if host else []
     errors = sum(not problem.warning for problem in problems)
     if as_json:
         found = [*(_as_dict(one) for one in problems), *(_as_dict(one, "note") for one in remarks)]
-        print(json.dumps(found, indent=2))
+        print(json.dumps([*found, *check_host.as_dicts(findings)], indent=2))
     else:
         _print(problems, remarks, inventory, errors)
-    return 1 if errors else 0
+        if host:
+            check_host.show(findings, looked=inventory is not None)
+    return 1 if errors or check_host.fatal(findings) else 0
 
 
 def missing_files(inventory: Inventory) -> Iterator[Problem]:

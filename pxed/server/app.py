@@ -222,7 +222,7 @@ class Daemon:
         for warning in self.live.snapshot.warnings[:WARNINGS_SHOWN]:
             self._bus.emit(Event(Kind.NOTICE, time.time(), text=str(warning), level=Level.WARNING))
         if self._sockets.unheard:
-            self._notice(f"other DHCP and PXE servers of this network are not noticed: {self._sockets.unheard}")
+            self._notice(self._sockets.unheard)
         self._warn_of_interfaces()
         self._renewal.remind()
         self._bus.emit(Event(Kind.READY, time.time(), text=status))

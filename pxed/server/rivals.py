@@ -28,7 +28,6 @@ from pxed.dhcp.others import OtherReply, other_reply
 from pxed.dhcp.pxe import Stage
 from pxed.dhcp.reply import BROADCAST
 from pxed.dhcp.simulate import discover
-from pxed.errors import HostError
 from pxed.events import Emit, Event, Kind, Level, Value
 from pxed.server import udp
 from pxed.server.alerts import Alerts, Subject
@@ -73,12 +72,12 @@ class Question(NamedTuple):
 
 def open_socket(interface: str | None, port: int = CLIENT_PORT) -> socket.socket:
     """A socket that hears what servers broadcast to clients there; on every interface for None. Raises HostError."""
-    sock = udp.bind(port, interface, BROADCAST, shared=True)
+    sock = udp.bind(port, interface, BROADCAST, role="rivals", shared=True)
     try:
         prepare(sock)
     except OSError as error:
         sock.close()
-        raise HostError(f"cannot listen to other DHCP servers: {error.strerror}") from error
+        raise udp.explain_bind("rivals", "UDP", port, interface, error) from error
     return sock
 
 

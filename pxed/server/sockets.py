@@ -33,9 +33,7 @@ class Sockets:
     rivals: list[socket.socket] = field(default_factory=list)
     unheard: str = ""  # why there is none of `rivals`
     tls: Tls | None = None  # what `https` shows
-    binds: dict[str, Bind] = field(
-        default_factory=dict
-    )  # how more of them are opened, where they are one per interface
+    binds: dict[str, Bind] = field(default_factory=dict)  # how more are opened, of those that are one per interface
 
     def close(self) -> None:
         for name in NAMES:
@@ -61,9 +59,9 @@ def open_all(server: Server, handed: dict[str, list[socket.socket]]) -> Sockets:
             unheard = name == "rivals" and sockets.unheard
             if server.interfaces and not unheard and all(udp.index_of(sock) for sock in getattr(sockets, name)):
                 sockets.binds[name] = bind
-        sockets.http = _handed(handed, "http", server.http.port) or [_tcp(server.http.port)]
+        sockets.http = _handed(handed, "http", server.http.port) or [tcp(server.http.port, "http")]
         if settings is not None:
-            sockets.https = _handed(handed, "https", settings.port) or [_tcp(settings.port)]
+            sockets.https = _handed(handed, "https", settings.port) or [tcp(settings.port, "https")]
         _refuse_unwanted(server, handed)
     except HostError:
         sockets.close()
@@ -80,7 +78,9 @@ def udp_binds(server: Server) -> dict[str, tuple[int, Bind]]:
         ports["bootserver"] = BOOT_SERVER_PORT
     if server.syslog is not None:
         ports["syslog"] = server.syslog.port
-    binds: dict[str, tuple[int, Bind]] = {name: (ports[name], partial(udp.bind, ports[name])) for name in ports}
+    binds: dict[str, tuple[int, Bind]] = {
+        name: (ports[name], partial(udp.bind, ports[name], role=name)) for name in ports
+    }
     if server.dhcp is not DhcpMode.OFF:
         binds["rivals"] = (CLIENT_PORT, rivals.open_socket)
     return {name: binds[name] for name in NAMES if name in binds}
@@ -128,7 +128,8 @@ def _heard(server: Server, bind: Bind) -> tuple[list[socket.socket], str]:
         return [], str(error)
 
 
-def _tcp(port: int) -> socket.socket:
+def tcp(port: int, role: str) -> socket.socket:
+    """A listening socket of every interface. HostError when it cannot be had."""
     sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -136,7 +137,7 @@ def _tcp(port: int) -> socket.socket:
         sock.listen(HTTP_BACKLOG)
     except OSError as error:
         sock.close()
-        raise udp.explain_bind("TCP", port, None, error) from error
+        raise udp.explain_bind(role, "TCP", port, None, error) from error
     return sock
 
 

@@ -8,14 +8,11 @@ device (socket(7): SO_BINDTODEVICE), so that another interface's DHCP server (li
 from __future__ import annotations
 
 import contextlib
-import errno
 import socket
 import struct
 from functools import lru_cache
 
-import psutil
-
-from pxed.errors import HostError
+from pxed.server.host.wordings import HostFindingError
 
 RECEIVE_BUFFER = 4 << 20  # bytes: a rack that powers on at once sends all its DISCOVERs in the same second
 LARGEST_DATAGRAM = 2048  # bytes; the rest of a longer one is cut off, and then it does not decode
@@ -34,10 +31,18 @@ SO_BINDTOIFINDEX = 62  # Linux 5.0
 Datagram = tuple[bytes, tuple[str, int], int, bytes]
 
 
-def bind(port: int, interface: str | None = None, address: str = "0.0.0.0", *, shared: bool = False) -> socket.socket:
+def bind(
+    port: int,
+    interface: str | None = None,
+    address: str = "0.0.0.0",
+    *,
+    role: str = "",
+    shared: bool = False,
+) -> socket.socket:
     """A bound, non-blocking socket; `shared`: others of this host may have the port too (SO_REUSEADDR).
 
-    HostError says who holds a busy port and which privilege is missing.
+    `role`: what it is for, by its name in pxed.server.sockets.
+    HostFindingError says who holds a busy port and which privilege is missing.
     """
     sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
     try:
@@ -49,7 +54,7 @@ def bind(port: int, interface: str | None = None, address: str = "0.0.0.0", *, s
         sock.bind((address, port))
     except OSError as error:
         sock.close()
-        raise explain_bind("UDP", port, interface, error) from error
+        raise explain_bind(role, "UDP", port, interface, error) from error
     return sock
 
 
@@ -97,52 +102,12 @@ def _sender(ifindex: int, address: bytes) -> tuple[tuple[int, int, bytes]]:
     return ((socket.IPPROTO_IP, IP_PKTINFO, PKTINFO.pack(ifindex, address, b"\0\0\0\0")),)
 
 
-def explain_bind(protocol: str, port: int, interface: str | None, error: OSError) -> HostError:
-    """What to do about a socket that could not be bound."""
-    where = f"{protocol} port {port}" + (f" on {interface}" if interface else "")
-    if error.errno == errno.EADDRINUSE:
-        holder = holder_of(protocol, port)
-        return HostError(f"{where} is taken{f' by {holder}' if holder else ''}: {_way_out(protocol, port)}")
-    if error.errno in (errno.EACCES, errno.EPERM):
-        return HostError(
-            f"no right to bind {where}: run as root, or grant CAP_NET_BIND_SERVICE "
-            "(systemd: AmbientCapabilities=CAP_NET_BIND_SERVICE), or let systemd hand the socket over (pxed.socket)"
-        )
-    if error.errno == errno.ENODEV:
-        return HostError(f"there is no interface {interface}, this host has {', '.join(names())}")
-    return HostError(f"cannot bind {where}: {error.strerror}")
+def explain_bind(role: str, protocol: str, port: int, interface: str | None, error: OSError) -> HostFindingError:
+    """What to do about a socket that could not be bound. `role` is its name in pxed.server.sockets."""
+    from pxed.server.host.binding import bind_fault  # only where something is wrong
+    from pxed.server.host.ports import Port
 
-
-def _way_out(protocol: str, port: int) -> str:
-    """Who usually has the port, and what to do."""
-    if port == 67:
-        return (
-            "beside a DHCP server of this host set `server.dhcp: colocated`; beside one on other interfaces only "
-            "(libvirt's dnsmasq) name pxed's own in `server.interfaces`; or stop it"
-        )
-    if port == 4011:
-        return "another ProxyDHCP server or boot server runs here: stop it"
-    if port == 514:
-        return "another syslog server runs here: stop it, or set `server.syslog: {port: ...}`"
-    name = "tftp" if protocol == "UDP" else "http"
-    return f"stop it, or set `server.{name}.port`" + (": no firmware asks another port" if port == 69 else "")
-
-
-def holder_of(protocol: str, port: int) -> str:
-    """ "dnsmasq (pid 812)" for who has the port; "" where it cannot be told."""
-    try:
-        connections = psutil.net_connections("udp4" if protocol == "UDP" else "tcp4")
-    except (psutil.Error, OSError):
-        return ""
-    listening = {c.pid for c in connections if c.laddr and c.laddr.port == port and not c.raddr and c.pid}
-    return " and ".join(_process_name(pid) for pid in sorted(listening))
-
-
-def _process_name(pid: int) -> str:
-    try:
-        return f"{psutil.Process(pid).name()} (pid {pid})"
-    except psutil.Error:
-        return f"pid {pid}"
+    return HostFindingError(bind_fault(Port(role, protocol, port, interface or ""), error))
 
 
 def names() -> list[str]:

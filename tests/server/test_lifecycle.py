@@ -89,7 +89,7 @@ def test_a_busy_port_is_named_with_its_holder_and_a_way_out(tmp_path):
     assert done.returncode == 2
     assert f"UDP port {pxed.tftp} on lo is taken by pxed" in done.stderr
     assert f"(pid {pxed.process.pid})" in done.stderr
-    assert "stop it, or set `server.tftp.port`" in done.stderr
+    assert "one runs already: restart or stop that one" in done.stderr
 
 
 ACTIVATED = """

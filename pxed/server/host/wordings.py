@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
+from pxed.errors import HostError
+
 
 class Severity(StrEnum):
     """ERROR: the daemon does not start, or serves nobody. WARNING: some machines are not served. NOTE: good to know."""
@@ -25,6 +27,13 @@ class Code(StrEnum):
     INTERFACE_DOWN = "interface-down"
     INTERFACE_NO_ADDRESS = "interface-no-address"
     INTERFACE_NONE = "interface-none"
+    PORT_TAKEN = "port-taken"
+    PORT_FORBIDDEN = "port-forbidden"
+    PORT_FAILED = "port-failed"
+    RIVALS_UNHEARD = "rivals-unheard"
+    PXED_RUNS = "pxed-runs"
+    NO_SYSTEMD = "no-systemd"
+    NOT_ROOT = "not-root"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +59,14 @@ class Finding:
         return f"{self.cause}: {self.remedy}"
 
 
+class HostFindingError(HostError):
+    """A finding that does not let the daemon start."""
+
+    def __init__(self, found: Finding) -> None:
+        super().__init__(found.sentence)
+        self.finding = found
+
+
 WORDINGS = MappingProxyType(
     {
         Code.INTERFACE_MISSING: Wording(
@@ -72,6 +89,40 @@ WORDINGS = MappingProxyType(
             Severity.WARNING,
             "no interface is up, connected and has an IPv4 address (loopback left out), so no machine is answered",
             "give one an address (ip address add ADDRESS/PREFIX dev NAME); pxed then serves it at once",
+        ),
+        Code.PORT_TAKEN: Wording(Severity.ERROR, "{port} is taken by {who}", "{way_out}"),
+        Code.PORT_FORBIDDEN: Wording(
+            Severity.ERROR,
+            "user {user} has no right to bind {port}",
+            "run pxed as root, or grant CAP_NET_BIND_SERVICE (systemd: AmbientCapabilities=CAP_NET_BIND_SERVICE), or "
+            "let systemd hand the socket over (pxed.socket)",
+        ),
+        Code.PORT_FAILED: Wording(
+            Severity.ERROR,
+            "{port} cannot be bound: {error}",
+            "look into the kernel's log (dmesg) and the host's limits",
+        ),
+        Code.RIVALS_UNHEARD: Wording(
+            Severity.NOTE,
+            "{why}, so other DHCP and PXE servers of this network are not noticed",
+            "pxed serves all the same; to find them use `pxed-probe dhcp -i INTERFACE`",
+        ),
+        Code.PXED_RUNS: Wording(
+            Severity.NOTE,
+            "pxed has its ports already ({who})",
+            "so whether others want them was not looked at; `systemctl status pxed` and /healthz say how it is",
+        ),
+        Code.NO_SYSTEMD: Wording(
+            Severity.NOTE,
+            "this host does not run systemd (process 1 is {program})",
+            "let what starts services here run `pxed serve -c {config}`, as root or with CAP_NET_BIND_SERVICE; it works, "
+            "but nothing restarts a pxed that hangs, and a restart breaks off what takes longer than 30 seconds",
+        ),
+        Code.NOT_ROOT: Wording(
+            Severity.NOTE,
+            "this check runs as user {user}",
+            "run it as root (sudo pxed check --host): then it also names who has a port, reads files as the service "
+            "does and looks at the firewall",
         ),
     }
 )

@@ -1,0 +1,69 @@
+"""All that a host can lack for one inventory, looked at in one go: `pxed check --host`."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+from pxed.inventory.model import Inventory, Server
+from pxed.server.host.binding import user
+from pxed.server.host.holders import Holder, holders
+from pxed.server.host.links import link_findings
+from pxed.server.host.manager import no_systemd
+from pxed.server.host.ports import Port, in_the_way, is_pxed, taken, who
+from pxed.server.host.wordings import Code, Finding, HostFindingError, Severity, finding
+from pxed.server.interfaces import picture
+from pxed.server.sockets import tcp, udp_binds
+
+
+def examine(inventory: Inventory, config: Path) -> list[Finding]:
+    """Every finding, the worst first."""
+    server = inventory.server
+    found = [finding(Code.NOT_ROOT, user=user())] if os.geteuid() else []
+    found += no_systemd(config)
+    found += link_findings(server.interfaces, picture(server.interfaces)[0])
+    found += port_findings(server)
+    return sorted(found, key=lambda one: list(Severity).index(one.severity))
+
+
+def port_findings(server: Server) -> list[Finding]:
+    """Which of pxed's ports cannot be had: each is bound for a moment, as the daemon does it."""
+    there = picture(server.interfaces)[0]
+    found: dict[object, Finding] = {}
+    own: list[Holder] = []
+    for port, opened in _ports(server):
+        if port.interface and port.interface not in there:
+            continue
+        fault = _attempt(opened)
+        if fault is None:
+            continue
+        them = in_the_way(port, holders(port.protocol, port.number))
+        if is_pxed(them):
+            own += them
+        elif fault.code is not Code.PORT_FORBIDDEN:
+            found.setdefault((port.role, *them), fault)  # of several interfaces the first: the daemon says no more
+        elif them:  # pxed may have a right to bind it that this check has not
+            found.setdefault((port.role, *them), taken(port, them))
+    ours = [finding(Code.PXED_RUNS, who=who(own))] if own else []
+    return [*found.values(), *ours]
+
+
+def _ports(server: Server) -> Iterator[tuple[Port, Callable[[], socket.socket]]]:
+    """Each port that pxed needs, and what binds it."""
+    for role, (number, bind) in udp_binds(server).items():
+        for interface in server.interfaces or (None,):
+            yield Port(role, "UDP", number, interface or ""), partial(bind, interface)
+    numbers = {"http": server.http.port, **({"https": server.http.tls.port} if server.http.tls else {})}
+    for role, number in numbers.items():
+        yield Port(role, "TCP", number), partial(tcp, number, role)
+
+
+def _attempt(bound: Callable[[], socket.socket]) -> Finding | None:
+    try:
+        bound().close()
+    except HostFindingError as error:
+        return error.finding
+    return None
