@@ -115,7 +115,7 @@ WORDINGS = MappingProxyType(
         Code.NO_SYSTEMD: Wording(
             Severity.NOTE,
             "this host does not run systemd (process 1 is {program})",
-            "let what starts services here run `pxed serve -c {config}`, as root or with CAP_NET_BIND_SERVICE; it works, "
+            "let what starts services run `pxed serve -c {config}` as root or with CAP_NET_BIND_SERVICE: it works, "
             "but nothing restarts a pxed that hangs, and a restart breaks off what takes longer than 30 seconds",
         ),
         Code.NOT_ROOT: Wording(
