@@ -15,7 +15,7 @@ IN_PAIRS := -n 2 --dist loadfile
 CONFIG ?= config/pxed.yaml
 KEEP ?=
 
-.PHONY: help setup packages axe run down test test-unit e2e serve lint bench docs clean
+.PHONY: help setup packages libvirt axe run down test test-unit test-vagrant e2e serve lint bench docs clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,14 +26,17 @@ run: setup ## boot a UEFI and a BIOS machine through pxed on a private network (
 down: setup ## take down what "make run KEEP=1" left up
 	@$(PYTHON) -m tests.lab.demo --down
 
-test: setup axe ## every test: units, network, real firmware in QEMU
-	failed=0; $(PYTEST) $(SIDE_BY_SIDE) -m "not net and not e2e" || failed=$$?; \
+test: setup libvirt axe ## every test but test-vagrant: units, network, real firmware in QEMU
+	failed=0; $(PYTEST) $(SIDE_BY_SIDE) -m "not net and not e2e and not vagrant" || failed=$$?; \
 	$(PYTEST) $(IN_PAIRS) -m "net or e2e" || failed=$$?; exit $$failed
 
 test-unit: $(READY) ## the tests that need neither root nor QEMU
-	$(PYTEST) $(SIDE_BY_SIDE) -m "not net and not e2e"
+	$(PYTEST) $(SIDE_BY_SIDE) -m "not net and not e2e and not vagrant"
 
-e2e: setup axe ## only the tests that boot real firmware or run a browser
+test-vagrant: setup libvirt ## the Vagrantfiles: machines made, booted and destroyed by vagrant, which takes minutes
+	$(PYTEST) -m vagrant -v
+
+e2e: setup libvirt axe ## only the tests that boot real firmware or run a browser
 	$(PYTEST) -m e2e -v
 
 serve: $(READY) ## run the daemon on this host: make serve CONFIG=path/to/pxed.yaml
@@ -55,6 +58,9 @@ setup: packages $(READY) ## install Debian packages and the virtual environment
 
 packages: ## install the Debian packages of tests/lab/packages.txt that are missing
 	@tests/lab/packages
+
+libvirt: $(READY) ## install the Debian packages for the tests of vagrant/; no daemon of theirs is started
+	@tests/lab/packages libvirt
 
 axe: $(READY) ## fetch axe-core from npm, which checks the dashboard's accessibility
 	@$(PYTHON) -m tests.web.axe

@@ -27,6 +27,7 @@ _E2E_TOOLS = (
     "chromium",
     "chromedriver",
 )
+_VAGRANT_TOOLS = ("libvirtd", "virsh", "virt-xml-validate", "xmllint", "iptables", "vagrant")
 _E2E_FILES = (
     "/usr/share/OVMF/OVMF_CODE_4M.fd",
     "/usr/lib/ipxe/undionly.kpxe",
@@ -50,12 +51,14 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def _missing(item: pytest.Item) -> str:
     """What the host lacks for this test; "" if nothing."""
-    real_firmware = item.get_closest_marker("e2e") is not None
+    libvirt = "tests/vagrant" in item.path.as_posix()
+    real_firmware = libvirt or item.get_closest_marker("e2e") is not None
     if not real_firmware and item.get_closest_marker("net") is None:
         return ""
     if os.geteuid():
         return "needs root (network namespaces)"
     tools = _E2E_TOOLS if real_firmware else _NET_TOOLS
+    tools += _VAGRANT_TOOLS if libvirt else ()
     lacking = [tool for tool in tools if shutil.which(tool) is None]
     lacking += [path for path in _E2E_FILES if real_firmware and not os.path.exists(path)]  # noqa: PTH110
     return f"not installed: {', '.join(lacking)} (make setup)" if lacking else ""

@@ -69,6 +69,11 @@ def _fits(event: Happening, kind: str, machine: str) -> bool:
 
 def start(network: Network, config: Path, directory: Path, *, outlive: bool = False, log: str = "pxed.log") -> Daemon:
     """Start it and wait until it is ready; its log goes to `directory`/`log`."""
+    return start_in(network.pxe, config, directory, outlive=outlive, log=log)
+
+
+def start_in(namespace: str, config: Path, directory: Path, *, outlive: bool = False, log: str = "pxed.log") -> Daemon:
+    """The same, on any host of a laboratory."""
     argv = [
         str(PXED),
         "serve",
@@ -79,7 +84,7 @@ def start(network: Network, config: Path, directory: Path, *, outlive: bool = Fa
         "--log-level",
         "debug",
     ]
-    daemon = Daemon(spawn(argv, log=directory / log, namespace=network.pxe, name="pxed", outlive=outlive), config)
+    daemon = Daemon(spawn(argv, log=directory / log, namespace=namespace, name="pxed", outlive=outlive), config)
     try:
         daemon.wait("ready", timeout=30)
     except LabError as error:
@@ -91,7 +96,14 @@ def start(network: Network, config: Path, directory: Path, *, outlive: bool = Fa
 @contextlib.contextmanager
 def serving(network: Network, config: Path, directory: Path) -> Iterator[Daemon]:
     """pxed for the length of the block."""
-    daemon = start(network, config, directory)
+    with serving_in(network.pxe, config, directory) as daemon:
+        yield daemon
+
+
+@contextlib.contextmanager
+def serving_in(namespace: str, config: Path, directory: Path) -> Iterator[Daemon]:
+    """The same, on any host of a laboratory."""
+    daemon = start_in(namespace, config, directory)
     try:
         yield daemon
     finally:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.lab.netns import DHCP_ADDRESS, PXE_ADDRESS, RELAY_ADDRESS, Network
-from tests.lab.process import LabError, Program, spawn
+from tests.lab.process import LabError, Program, run, spawn
 
 # no-ping: dnsmasq otherwise waits 3 s to see whether a new lease's address is in use.
 # enable-ra: without a router advertisement iPXE waits 16 s for one on every boot.
@@ -71,3 +71,21 @@ def serving(network: Network, directory: Path) -> Iterator[list[Program]]:
     finally:
         for program in programs:
             program.stop()
+
+
+@contextlib.contextmanager
+def on_bridge(namespace: str, bridge: str, subnet: str, directory: Path) -> Iterator[Program]:
+    """A DHCP server that is a host of its own, SUBNET.2, plugged into a bridge of another host, for the block."""
+    own = namespace.rsplit("-", 1)[0] + "-dhcp"
+    run("ip", "netns", "add", own)
+    run("ip", "-n", namespace, "link", "add", "dhcp0", "type", "veth", "peer", "name", "eth0", "netns", own)
+    run("ip", "-n", namespace, "link", "set", "dhcp0", "master", bridge, "up")
+    run("ip", "-n", own, "addr", "add", f"{subnet}.2/24", "dev", "eth0")
+    run("ip", "-n", own, "-6", "addr", "add", "fd77::2/64", "dev", "eth0", "nodad")
+    run("ip", "-n", own, "link", "set", "eth0", "up")
+    program = _start(own, "dhcp", _FLAT.replace("10.77.0", subnet), directory)
+    try:
+        yield program
+    finally:
+        program.stop()
+        run("ip", "netns", "del", own, quiet=True)

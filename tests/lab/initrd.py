@@ -1,4 +1,4 @@
-"""The machines' whole operating system: busybox, the modules for a virtio card, and `guest_init.sh`, as one newc cpio.
+"""The machines' whole operating system: busybox, modules for virtio and e1000 cards, `guest_init.sh`, as one newc cpio.
 
 Format of newc: Documentation/driver-api/early-userspace/buffer-format.rst of the Linux source.
 """
@@ -17,7 +17,7 @@ from tests.lab.kernel import Kernel
 
 _BUSYBOX = Path("/bin/busybox")
 _INIT = Path(__file__).with_name("guest_init.sh")
-_MODULES = ("virtio_pci", "virtio_net", "af_packet", "virtio_rng")
+_MODULES = ("virtio_pci", "virtio_net", "af_packet", "virtio_rng", "e1000")
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ DHCP_ADDRESS = "10.77.0.1"
 PXE_ADDRESS = "10.77.0.2"
 ROUTER_ADDRESS = "10.77.0.254"  # on the servers' segment of a relayed network
 RELAY_ADDRESS = "10.78.0.254"  # on the clients' segment: the giaddr of everything that is relayed
-_NAMESPACES = ("sw", "dhcp", "pxe", "router", "victim", "attacker")
+_NAMESPACES = ("sw", "dhcp", "pxe", "router", "victim", "attacker", "virt")
 
 
 @dataclass(frozen=True, slots=True)
