@@ -13,7 +13,7 @@ import pytest
 
 from tests.lab.postgres import postgres  # noqa: F401 -- a fixture
 
-_NET_TOOLS = ("ip", "setpriv", "dnsmasq")
+_NET_TOOLS = ("ip", "setpriv", "dnsmasq", "mmdebstrap", "systemd-nspawn")
 _E2E_TOOLS = (
     *_NET_TOOLS,
     "qemu-system-x86_64",

@@ -46,11 +46,13 @@ class Container:
 
     def attempt(self, *argv: str, given: str = "", timeout: float = 60) -> subprocess.CompletedProcess[str]:
         """Run a program in there, whatever becomes of it."""
+        entered = [*self._enter(), *argv]
+        return subprocess.run(entered, input=given, capture_output=True, text=True, check=False, timeout=timeout)
+
+    def _enter(self) -> list[str]:
         enter = ("nsenter", "--target", str(self.leader), "--all", "--wd=/", "env", "-i", f"PATH={_PATH}", "HOME=/root")
         quiet = ("TERM=dumb", "SYSTEMD_PAGER=cat", "SYSTEMD_COLORS=0", "DEBIAN_FRONTEND=noninteractive", "LANG=C.UTF-8")
-        return subprocess.run(
-            [*enter, *quiet, *argv], input=given, capture_output=True, text=True, check=False, timeout=timeout
-        )
+        return [*enter, *quiet]
 
     def run(self, *argv: str, given: str = "", timeout: float = 60) -> str:
         """The same; its output. LabError with what it said if it fails."""
@@ -69,6 +71,13 @@ class Container:
         self.run("journalctl", "--sync")
         lines = self.run("journalctl", "--output=json", "--all", "--unit", unit).splitlines()
         return [json.loads(line) for line in lines if line.startswith("{")]
+
+    @contextlib.contextmanager
+    def following(self, unit: str, log: Path) -> Iterator[Program]:
+        """The same as they come, as JSON a line, for the length of the block."""
+        argv = ("journalctl", "--follow", "--lines=all", "--output=json", "--all", "--unit", unit)
+        with running([*self._enter(), *argv], log=log, name="journalctl") as program:
+            yield program
 
     def said(self, unit: str) -> str:
         """The same as text: the messages, one a line."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from tests.lab.process import CACHE, alone, run
 
 SUITE = "bookworm"
-_PACKAGES = ("systemd", "systemd-sysv", "dbus", "udev", "iproute2", "python3")
+_PACKAGES = ("systemd", "systemd-sysv", "dbus", "udev", "iproute2", "procps", "python3")
 _LATER = ("ipxe", "python3", "adduser")  # downloaded, not installed: for apt install ./pxed.deb
 
 
