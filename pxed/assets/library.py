@@ -77,10 +77,19 @@ class PiecewiseFile:
 
     __slots__ = ("_asset", "_fd")
 
-    def __init__(self, asset: Asset) -> None:
-        self._fd = -1
+    def __init__(self, asset: Asset, fd: int = -1) -> None:
+        """`fd`: the asset as it was opened before; it belongs to this object from now on."""
+        self._fd = fd
         self._asset = asset
-        self._fd = _open(asset)
+        if fd < 0:
+            self._fd = _open(asset)
+
+    @property
+    def asset(self) -> Asset:
+        return self._asset
+
+    def fileno(self) -> int:
+        return self._fd
 
     def __len__(self) -> int:
         return self._asset.size

@@ -9,18 +9,21 @@ import os
 import sys
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 from pxed.errors import ConfigError, HostError
 from pxed.events import Event, Kind, Level
 from pxed.server.apitoken import api_token
 from pxed.server.app import Daemon, State, open_state
 from pxed.server.bus import Bus, LogWriter, as_json, as_text
+from pxed.server.handed import Handed
+from pxed.server.handover import Incoming
 from pxed.server.journald import JournalStream, as_entry, listens
 from pxed.server.live import Snapshot
 from pxed.server.load import load_snapshot
 from pxed.server.redact import guard_crashes, guard_log
 from pxed.server.sockets import Sockets, open_all
-from pxed.server.systemd import listen_fds, manager
+from pxed.server.systemd import Manager, listen_fds, manager
 from pxed.status.journal import Journal
 from pxed.status.store.errors import StoreError, Trouble
 
@@ -36,29 +39,43 @@ def run(config: Path, log_format: str, log_level: str) -> int:
     name = ("journal" if listens(os.environ, _STDERR) else "text") if log_format == "auto" else log_format
     if name not in _FORMATS or log_level.upper() not in Level.__members__:
         return _fail(f"--log-format is one of {', '.join(_FORMATS)}; --log-level one of debug, info, warning", 2)
+    told = manager(os.environ, os.getpid())
+    handed = Handed.of(told, listen_fds(os.environ, os.getpid()))
     try:
         snapshot = load_snapshot(config, at_once=CHECKED_AT_START)
-        sockets = open_all(snapshot.inventory.server, listen_fds(os.environ, os.getpid()))
+        sockets = open_all(snapshot.inventory.server, handed.sockets(), handed.kept)
     except ConfigError as error:
         return _fail(str(error), 1)
     except HostError as error:
         return _fail(f"pxed: {error}", 2)
     guard_log()
     guard_crashes()
-    return asyncio.run(_serve(config, snapshot, sockets, name, Level[log_level.upper()]))
+    about = Started(config, snapshot, sockets, told, handed.incoming)
+    return asyncio.run(_serve(about, name, Level[log_level.upper()]))
 
 
-async def _serve(config: Path, snapshot: Snapshot, sockets: Sockets, log_format: str, level: Level) -> int:
+class Started(NamedTuple):
+    """What a daemon is made of."""
+
+    config: Path
+    snapshot: Snapshot
+    sockets: Sockets
+    told: Manager
+    incoming: Incoming
+
+
+async def _serve(started: Started, log_format: str, level: Level) -> int:
+    config, snapshot, sockets, told, incoming = started
     stream = JournalStream(sys.stderr.buffer) if log_format == "journal" else None
     bus = Bus(Journal(), LogWriter(stream), _FORMATS[log_format], level)
-    told, credential = manager(os.environ, os.getpid()), api_token(os.environ)
+    credential = api_token(os.environ)
     try:
         state = await _opened(snapshot, bus)
     except StoreError as error:
         bus.close()
         sockets.close()
         return _fail(f"pxed: {error}", 3 if error.trouble is Trouble.AWAY else 2)
-    await Daemon(config, state, sockets, bus, told, credential=credential).run()
+    await Daemon(config, state, sockets, bus, told, credential=credential, incoming=incoming).run()
     return 0
 
 

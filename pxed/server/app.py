@@ -6,7 +6,6 @@ Order of start: the inventory was loaded and all sockets bound before this is en
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gc
 import signal
 import time
@@ -30,11 +29,15 @@ from pxed.server.clients import Clients
 from pxed.server.counters import Counters
 from pxed.server.dashboard import Dashboard, Known
 from pxed.server.dhcp import DhcpServer
+from pxed.server.fdstore import FdStore
 from pxed.server.fleet import Fleet
 from pxed.server.following import Followed, Listener
+from pxed.server.handover import Incoming
 from pxed.server.http import HttpServer
 from pxed.server.interfaces import Interfaces
+from pxed.server.kept import PURPOSES, Kept
 from pxed.server.live import Live, Snapshot
+from pxed.server.memory import Memory
 from pxed.server.metrics import MetricsPage, Sources
 from pxed.server.mirroring import Mirroring
 from pxed.server.releases import Releases
@@ -43,6 +46,7 @@ from pxed.server.rivals import Rivals
 from pxed.server.services import Services, make_services
 from pxed.server.sockets import Sockets
 from pxed.server.state import StateStore
+from pxed.server.succession import Succession
 from pxed.server.syslog import SyslogServer
 from pxed.server.systemd import Manager
 from pxed.server.tftp import Settings, TftpServer
@@ -55,6 +59,7 @@ from pxed.status.patience import Patience
 COLLECTOR = (50_000, 20, 100)
 DRAIN_SECONDS = 30.0  # after SIGTERM, for transfers under way; systemd/pxed.service allows 45
 GOODBYE_SECONDS = 5.0  # then, for what webhooks have not taken yet
+HURRIED_GOODBYE_SECONDS = 2.0  # the same while transfers wait for the next process
 WARNINGS_SHOWN = 20  # of the inventory, at start; `pxed check` has them all
 WATCH_SECONDS = 1.0  # between two looks at the interfaces and at the inventory's files
 
@@ -95,6 +100,7 @@ class Daemon:
         manager: Manager,
         *,
         credential: Path | None = None,
+        incoming: Incoming | None = None,
     ) -> None:
         self.live, self.clients, self._services, self._store = state
         server = self.live.snapshot.inventory.server
@@ -103,6 +109,7 @@ class Daemon:
         self._manager = manager
         self._sockets = sockets
         self._stopping = asyncio.Event()
+        self._goodbye = GOODBYE_SECONDS
         self._reloader = Reloader(path, self.live, bus.emit, manager)
         alerts = self._services.alerts
         self._rivals = Rivals(self.live, self.interfaces, bus.emit, self.clients, alerts)
@@ -147,6 +154,14 @@ class Daemon:
             counters=self._counters,
             metrics=MetricsPage(self._counters, self._measured()),
         )
+        store = FdStore(manager)
+        self._kept = Kept(store)
+        self._succession = Succession(
+            store, incoming or Incoming(store), self._tftp, self._http, self._memory(), bus.emit
+        )
+
+    def _memory(self) -> Memory:
+        return Memory(self.clients, self._services.seen, self._http.downloads.deliveries)
 
     def _follow(self, bus: Bus) -> None:
         """Who hears every event: counts, boots and their history, webhooks; in this order."""
@@ -212,6 +227,7 @@ class Daemon:
             loop.add_signal_handler(number, self._stopping.set)
         loop.add_signal_handler(signal.SIGHUP, self._reloader.request)
         await self._http.start(self._sockets.http, self._sockets.https, self._sockets.tls)
+        self._succession.take_up()
         self._followed.start(self._sockets)
         gc.collect()
         gc.freeze()  # the inventory lives as long as we do: the collector need not walk 10,000 machines again
@@ -225,8 +241,15 @@ class Daemon:
             self._notice(self._sockets.unheard)
         self._warn_of_interfaces()
         self._renewal.remind()
+        self._keep_sockets()
         self._bus.emit(Event(Kind.READY, time.time(), text=status))
         self._manager.ready(status)
+
+    def _keep_sockets(self) -> None:
+        """systemd keeps the sockets that were bound here open, whatever becomes of this process."""
+        for purpose in PURPOSES:
+            if purpose not in self._sockets.handed:
+                self._kept.keep(purpose, getattr(self._sockets, purpose))
 
     async def _watch(self) -> None:
         while True:
@@ -254,24 +277,20 @@ class Daemon:
             await asyncio.sleep(self._manager.watchdog_seconds / 3)
 
     async def _drain(self) -> None:
-        """Take no new work; what is under way may end. A second signal ends it at once."""
+        """Let what is under way end, or the next process go on with it. A second signal hurries."""
         self._manager.stopping()
-        self._bus.emit(Event(Kind.STOPPING, time.time(), text=f"{self._tftp.active} TFTP transfers under way may end"))
         self._stopping.clear()
         self._mirroring.stop()
+        if await self._succession.end(self._stop_serving, self._stopping, DRAIN_SECONDS):
+            self._goodbye = HURRIED_GOODBYE_SECONDS
+
+    def _stop_serving(self) -> None:
+        """Take no new work."""
         self._followed.stop()
         self._dhcp.close()
         self._rivals.close()
         self._tftp.stop_accepting()
-        draining = asyncio.ensure_future(
-            asyncio.gather(self._tftp.drain(DRAIN_SECONDS), self._http.drain(DRAIN_SECONDS))
-        )
-        impatient = asyncio.ensure_future(self._stopping.wait())
-        await asyncio.wait((draining, impatient), return_when=asyncio.FIRST_COMPLETED)
-        for future in (draining, impatient):
-            future.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await future
+        self._http.stop_accepting()
 
     async def _close(self) -> None:
         self._dhcp.close()
@@ -283,7 +302,7 @@ class Daemon:
         self._past.stop(self.tracker, time.time())
         await self._store.close()
         self._bus.settle()
-        await self._webhooks.close(GOODBYE_SECONDS)
+        await self._webhooks.close(self._goodbye)
         self._sockets.close()
         self._bus.close()
 

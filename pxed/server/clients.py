@@ -11,6 +11,7 @@ from collections import OrderedDict
 from collections.abc import Collection
 from pathlib import Path
 from socket import inet_ntoa
+from typing import Any
 
 KNOWN_NAMES = 32768  # MACs that a machine known by its UUID or serial number was seen with
 KNOWN_ADDRESSES = 32768  # bounds what invented requests can grow; the oldest goes first
@@ -59,6 +60,17 @@ class Clients:
             known = next(iter(self.neighbours(address)), "")
             self.learn(address, known)
         return known
+
+    def written(self) -> object:
+        """All of it as plain data."""
+        return {"macs": list(self._macs.items()), "names": list(self._names.items())}
+
+    def read(self, content: Any) -> None:
+        """Learn what another process has written. Raises TypeError, ValueError or KeyError for anything else."""
+        for address, mac in content["macs"]:
+            self.learn(str(address), str(mac))
+        for mac, name in content["names"]:
+            self.learn_name(str(mac), str(name))
 
     def neighbours(self, address: str) -> tuple[str, ...]:
         """The MACs that the kernel has at `address` now, on each of its interfaces: none for what is behind a router.

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Hashable
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pxed.assets.library import Asset
 
 MAX_DELIVERIES = 4096  # unfinished ones; a client that asks for single bytes of many files could grow it otherwise
+Key = tuple[str, Asset]  # the client's address, and the file
 MAX_PIECES = 64  # gaps in one of them; beyond it the smallest offsets are given up
 
 
@@ -27,9 +31,9 @@ class Deliveries:
     """Pieces sent so far, by client and file."""
 
     def __init__(self) -> None:
-        self._unfinished: OrderedDict[Hashable, _Unfinished] = OrderedDict()
+        self._unfinished: OrderedDict[Key, _Unfinished] = OrderedDict()
 
-    def add(self, key: Hashable, start: int, stop: int, size: int, began: float) -> Delivery | None:
+    def add(self, key: Key, start: int, stop: int, size: int, began: float) -> Delivery | None:
         """Account for bytes [start, stop) of `size`; the delivery when they were the last ones missing."""
         if start <= 0 and stop >= size:
             self._unfinished.pop(key, None)
@@ -43,6 +47,17 @@ class Deliveries:
         if len(self._unfinished) > MAX_DELIVERIES:
             self._unfinished.popitem(last=False)
         return None
+
+    def written(self) -> object:
+        """All of it as plain data."""
+        return [[*key, one.began, one.pieces] for key, one in self._unfinished.items()]
+
+    def read(self, content: Any) -> None:
+        """Take what another process has written. Raises TypeError, ValueError or KeyError for anything else."""
+        for address, asset, began, pieces in content:
+            key = str(address), Asset(str(asset["name"]), Path(asset["path"]), asset["size"], asset["mtime_ns"])
+            merged = _merged([(int(start), int(stop)) for start, stop in pieces])
+            self._unfinished[key] = _Unfinished(float(began), merged[-MAX_PIECES:])
 
 
 def _merged(pieces: list[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -7,26 +7,38 @@ content; it takes two trips through a thread pool for each request; and it does 
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
 from typing import NoReturn
 
 from aiohttp import web
 
 from pxed.assets.library import Asset, AssetError, Library, open_asset
 from pxed.assets.mirror.index import Release
+from pxed.boot.endpoint import Endpoint, endpoint_at
 from pxed.boot.images import BootFile, Role, boot_files, find_file
 from pxed.events import Emit, Kind
-from pxed.inventory.model import Image
+from pxed.inventory.model import Image, Inventory
 from pxed.server.callers import Caller
 from pxed.server.conditions import Selection, Validators, select
 from pxed.server.deliveries import Deliveries
+from pxed.server.going import Answering, Going, Handing, HttpState, Origin
 from pxed.server.happenings import Sent, broke_off, sent, sent_piece
 from pxed.server.releases import Releases
 from pxed.server.replies import SERVER, Asked, HttpRefusalError, refuse
-from pxed.server.sendfile import Sending, abort, cork, drop_when_stalled, sender
+from pxed.server.sendfile import (
+    FileSender,
+    Piece,
+    Resumed,
+    SecureFileSender,
+    Sending,
+    abort,
+    cork,
+    drop_when_stalled,
+    sender,
+)
 from pxed.server.transfers import stage_of
 from pxed.server.underway import Download, Underway
 
@@ -34,21 +46,6 @@ STALL_SECONDS = 120.0  # a peer that takes no byte for so long has lost power or
 RETRY_SECONDS = "10"  # Retry-After of what is still arriving
 _RETRY = {"Retry-After": RETRY_SECONDS}
 _STAGE = {Role.KERNEL: Kind.KERNEL, Role.INITRD: Kind.INITRD}
-
-
-@dataclass(frozen=True, slots=True)
-class _Handing:
-    """A file to hand out, and what to do about it."""
-
-    asset: Asset
-    kind: Kind  # of the event that says it was sent
-    digest: str = ""  # SHA-512 in hexadecimal, of a file of the mirror
-    whole: Callable[[], None] | None = None  # called when the client has all of it
-    called: str = ""  # as its script calls it
-
-    @property
-    def name(self) -> str:
-        return self.called or self.asset.name.rpartition("/")[2]
 
 
 class Downloads:
@@ -61,12 +58,13 @@ class Downloads:
         self._releases = releases
         self._emit = emit
         self._loaded = loaded  # hears which machine has all files of an image
-        self._deliveries = Deliveries()
+        self.deliveries = Deliveries()
         self._underway = Underway(emit)
+        self.going: set[Going] = set()  # files on their way
 
     async def loader(self, asked: Asked) -> web.StreamResponse:
         """A boot loader, for UEFI HTTP boot (H1: HEAD, Content-Length, keep-alive)."""
-        return await self._send(asked, _Handing(self._asset(asked.found.args[0], loader=True), Kind.LOADER))
+        return await self._send(asked, Handing(self._asset(asked.found.args[0], loader=True), Kind.LOADER))
 
     async def image(self, asked: Asked) -> web.StreamResponse:
         """A kernel or an initrd."""
@@ -74,8 +72,8 @@ class Downloads:
         if image.flatcar is not None:
             return await self._of_release(asked, image, file)
         asset = self._asset(file.source, loader=False)
-        whole = partial(self._whole, asked, image, file)
-        return await self._send(asked, _Handing(asset, _STAGE[file.role], whole=whole, called=file.name))
+        origin = Origin(asked.found.args[0], file.name)
+        return await self._send(asked, Handing(asset, _STAGE[file.role], origin=origin, called=file.name))
 
     async def mirror(self, asked: Asked) -> web.StreamResponse:
         """A file of a release in the release server's own layout, for flatcar-install and update engines."""
@@ -85,7 +83,7 @@ class Downloads:
         if release is None:
             self._no_release(asked, channel, arch, word)
         asset = await self._mirrored(release, name)
-        return await self._send(asked, _Handing(asset, Kind.TRANSFER, release.files[name].sha512))
+        return await self._send(asked, Handing(asset, Kind.TRANSFER, release.files[name].sha512))
 
     async def _of_release(self, asked: Asked, image: Image, file: BootFile) -> web.StreamResponse:
         name, caller = asked.found.args[0], asked.caller
@@ -96,18 +94,18 @@ class Downloads:
         if release is None:
             refuse(503, f"Image {name}: {self._releases.missing(name)}.", _RETRY, "arriving")
         asset = await self._mirrored(release, file.name)
+        digest, origin = release.files[file.name].sha512, Origin(name, file.name, release)
+        return await self._send(asked, Handing(asset, _STAGE[file.role], digest, origin, file.name))
 
-        def whole() -> None:
-            self._releases.sent(name, release, asset, machine)
-            self._whole(asked, image, file)
-
-        digest = release.files[file.name].sha512
-        return await self._send(asked, _Handing(asset, _STAGE[file.role], digest, whole, file.name))
-
-    def _whole(self, asked: Asked, image: Image, file: BootFile) -> None:
+    def _whole(self, going: Going, inventory: Inventory) -> None:
         """A machine has got a file: the last one of its image is the end of loading it."""
-        machine = asked.caller.machine or asked.caller.mac
-        if machine and file.name == boot_files(image)[-1].name:
+        machine, origin = going.caller.machine or going.caller.mac, going.handing.origin
+        if origin is None:
+            return
+        if origin.release is not None:
+            self._releases.sent(origin.image, origin.release, going.handing.asset, machine)
+        image = inventory.images.get(origin.image)
+        if machine and image is not None and origin.file == boot_files(image)[-1].name:
             self._loaded(machine)
 
     async def _mirrored(self, release: Release, name: str) -> Asset:
@@ -133,7 +131,7 @@ class Downloads:
         except AssetError as error:
             raise HttpRefusalError(error.status, _sentence(error), why=error.why) from None
 
-    async def _send(self, asked: Asked, handing: _Handing) -> web.StreamResponse:
+    async def _send(self, asked: Asked, handing: Handing) -> web.StreamResponse:
         asset = handing.asset
         validators = Validators(f'"{asset.mtime_ns:x}-{asset.size:x}"', asset.mtime_ns // 1_000_000_000)
         selection = select(asked.request.headers, validators, asset.size)
@@ -142,13 +140,10 @@ class Downloads:
             refuse(416, sentence, {"Content-Range": f"bytes */{asset.size}"})
         response = _response(asset, validators, selection)
         if asked.is_get and selection.status in (200, 206):
-            delivered = await self._body(asked, handing, selection, response)
-            if delivered and handing.whole is not None:
-                handing.whole()
+            await self._body(asked, handing, selection, response)
         return response
 
-    async def _body(self, asked: Asked, handing: _Handing, selection: Selection, response: web.StreamResponse) -> bool:
-        """Send it; whether the client now has the whole file."""
+    async def _body(self, asked: Asked, handing: Handing, selection: Selection, response: web.StreamResponse) -> None:
         transport = asked.request.transport
         if transport is None:
             raise ConnectionResetError("the client left before it was answered")
@@ -156,24 +151,79 @@ class Downloads:
             file = open_asset(handing.asset)
         except AssetError as error:
             raise HttpRefusalError(error.status, _sentence(error), why=error.why) from None
-        began = time.monotonic()
         with file:
             sending = sender(response, transport, file.fileno(), selection.start, selection.count)
-            stage, delivered = stage_of(handing.kind), False
-            download = Download(asked.caller, handing.name, stage, selection.count, sending, began)
-            self._underway.begin(download)
+            going = self._begin(asked.caller, handing, selection, sending, Answering(asked.request, response))
+            delivered = False
             try:
                 await _transfer(asked.request, response, transport, sending)
             finally:
-                self._underway.end(download)
-                delivered = self._account(asked.caller, handing, selection, sending, began)
-        return delivered
+                delivered = self._end(going)
+        if delivered:
+            self._whole(going, asked.snapshot.inventory)
 
-    def _account(self, caller: Caller, handing: _Handing, selection: Selection, sending: Sending, began: float) -> bool:
+    async def resume(
+        self, state: HttpState, inventory: Inventory, sock: socket.socket, file: int
+    ) -> socket.socket | None:
+        """Send the rest of what another process began. `sock` when its client has all of it, else it is closed."""
+        try:
+            with os.fdopen(file, "rb"):
+                piece = Piece(file, state.selection.start, state.selection.count)
+                sending = Resumed(sock, piece, state.sent, state.retransmitted_before)
+                caller = Caller(state.address, _endpoint(sock, inventory), state.machine, state.mac)
+                handing = Handing(state.asset, state.kind, state.digest, self._origin(state, inventory), state.called)
+                going = self._begin(caller, handing, state.selection, sending, None, state.began)
+                going.keeps = state.keeps
+                try:
+                    await sending.run()
+                finally:
+                    delivered = self._end(going)
+            if delivered:
+                self._whole(going, inventory)
+        except OSError:
+            sock.close()
+            return None
+        except BaseException:
+            sock.close()
+            raise
+        return sock
+
+    def _origin(self, state: HttpState, inventory: Inventory) -> Origin | None:
+        image = inventory.images.get(state.image)
+        if image is None:
+            return None
+        machine = state.machine or state.mac
+        release = self._releases.of_image(state.image, image, machine, state.version) if state.version else None
+        return Origin(state.image, state.image_file, release)
+
+    def _begin(
+        self,
+        caller: Caller,
+        handing: Handing,
+        selection: Selection,
+        sending: Sending,
+        answering: Answering | None,
+        began: float | None = None,
+    ) -> Going:
+        stage, since = stage_of(handing.kind), time.monotonic() if began is None else began
+        download = Download(caller, handing.name, stage, selection.count, sending, since)
+        going = Going(caller, handing, selection, sending, download, answering)
+        self.going.add(going)
+        self._underway.begin(download)
+        return going
+
+    def _end(self, going: Going) -> bool:
+        """Tell of it, unless another process goes on with it; whether the client now has the whole file."""
+        self.going.discard(going)
+        self._underway.end(going.download)
+        return not going.left and self._account(going)
+
+    def _account(self, going: Going) -> bool:
         """One event for this request: the stage of the boot when the client now has the whole file, which it tells."""
-        asset, count, now = handing.asset, sending.sent, time.monotonic()
+        caller, handing, selection, sending = going.caller, going.handing, going.selection, going.sending
+        asset, count, now, began = handing.asset, sending.sent, time.monotonic(), going.download.began
         key = (caller.address, asset)
-        delivery = self._deliveries.add(key, selection.start, selection.start + count, asset.size, began)
+        delivery = self.deliveries.add(key, selection.start, selection.start + count, asset.size, began)
         what = Sent(handing.name, count, asset.size, now - began, sending.tally.retransmits(), handing.digest)
         if count < selection.count:
             arrived = sending.tally.acknowledged(count)
@@ -186,8 +236,19 @@ class Downloads:
         return count == selection.count and delivery is not None
 
 
+def _endpoint(sock: socket.socket, inventory: Inventory) -> Endpoint:
+    try:
+        address = str(sock.getsockname()[0])
+    except OSError:
+        address = "0.0.0.0"
+    return endpoint_at(address, inventory.server)
+
+
 async def _transfer(
-    request: web.BaseRequest, response: web.StreamResponse, transport: asyncio.Transport, sending: Sending
+    request: web.BaseRequest,
+    response: web.StreamResponse,
+    transport: asyncio.Transport,
+    sending: FileSender | SecureFileSender,
 ) -> None:
     """Headers and body. Raises ConnectionError when it breaks off; the connection is then of no more use."""
     drop_when_stalled(transport, STALL_SECONDS)

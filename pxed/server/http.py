@@ -13,6 +13,7 @@ import ssl
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
+from typing import cast
 
 from aiohttp import web
 
@@ -29,6 +30,7 @@ from pxed.server.configpages import ConfigPages
 from pxed.server.counters import Counters
 from pxed.server.dashboard import Dashboard
 from pxed.server.downloads import Downloads
+from pxed.server.going import HttpState
 from pxed.server.happenings import refused
 from pxed.server.interfaces import Interfaces
 from pxed.server.live import Live, Snapshot
@@ -41,6 +43,7 @@ from pxed.server.reportpages import ReportPages
 from pxed.server.routes import Found, Refusal, Route, route
 from pxed.server.secure import SecureListener, broken
 from pxed.server.services import Services
+from pxed.server.tcp import close_gently
 
 # Bounds what a peer can occupy. iPXE's requests are below 1 KiB, a browser's below 8.
 MAX_LINE = 8190
@@ -84,7 +87,7 @@ class HttpServer:
         self._clients = clients
         self._counters = counters
         machines = services.machines
-        downloads = Downloads(library, releases, emit, services.progress.loaded)
+        self._downloads = downloads = Downloads(library, releases, emit, services.progress.loaded)
         boots = BootPages(emit, clients, services.first_boots, releases, services.visits)
         reports = ReportPages(emit, services.access, machines, services.progress, services.first_boots)
         configs = ConfigPages(emit, services.access, machines, services.guarded, reports.had_first_boot)
@@ -108,14 +111,26 @@ class HttpServer:
         }
         self._server: _Server | None = None
         self._listeners: list[asyncio.Server | SecureListener] = []
-        self._busy: set[web.RequestHandler] = set()
+        self._busy: set[_Connection] = set()
+        self._resumed: set[asyncio.Task[None]] = set()  # downloads of the process before
         self._idle = asyncio.Event()
         self._idle.set()
 
     @property
     def active(self) -> int:
         """Requests being answered."""
-        return len(self._busy)
+        return len(self._busy) + len(self._resumed)
+
+    @property
+    def staying(self) -> int:
+        """Those of them that no other process can go on with."""
+        going = self._downloads.going
+        moving = {download.connection for download in going if download.descriptors is not None}
+        return len(self._busy - moving) + len(self._resumed) - sum(one.answering is None for one in going)
+
+    @property
+    def downloads(self) -> Downloads:
+        return self._downloads
 
     async def start(
         self, sockets: Sequence[socket.socket], secure: Sequence[socket.socket] = (), tls: Tls | None = None
@@ -126,9 +141,33 @@ class HttpServer:
         self._listeners = [await loop.create_server(self._server, sock=sock) for sock in sockets]
         self._listeners += [SecureListener(sock, self._server, tls, self._emit) for sock in secure if tls is not None]
 
+    def resume(self, state: HttpState, sock: socket.socket, file: int) -> None:
+        """Go on with a download that the process before has handed over, and then with its connection."""
+        task = asyncio.get_running_loop().create_task(self._resume(state, sock, file), name="resumed")
+        self._resumed.add(task)
+        self._idle.clear()
+        task.add_done_callback(self._resumed_ended)
+
+    async def _resume(self, state: HttpState, sock: socket.socket, file: int) -> None:
+        done = await self._downloads.resume(state, self._live.snapshot.inventory, sock, file)
+        if done is not None and state.keeps and self._listeners and self._server is not None:
+            await asyncio.get_running_loop().connect_accepted_socket(self._server, done)
+        elif done is not None:
+            await close_gently(done)
+
+    def _resumed_ended(self, task: asyncio.Task[None]) -> None:
+        self._resumed.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _LOG.error("a download that was handed over failed", exc_info=error)
+        self._set_idle()
+
+    def _set_idle(self) -> None:
+        if not self.active:
+            self._idle.set()
+
     async def drain(self, seconds: float) -> None:
         """Accept no more; let what is being answered end, for `seconds` at most."""
-        self._stop_accepting()
+        self.stop_accepting()
         try:
             await asyncio.wait_for(self._idle.wait(), seconds)
         except TimeoutError:
@@ -136,34 +175,61 @@ class HttpServer:
 
     async def close(self) -> None:
         """End every connection."""
-        self._stop_accepting()
+        self.stop_accepting()
+        for task in tuple(self._resumed):
+            task.cancel()
+        await asyncio.gather(*self._resumed, return_exceptions=True)
         if self._server is not None:
             await self._server.shutdown(0.1)
             self._server = None
 
-    def _stop_accepting(self) -> None:
+    @property
+    def secure(self) -> int:
+        """Requests being answered by HTTPS."""
+        return sum(_is_secure(connection) for connection in self._busy)
+
+    def stop_secure(self) -> None:
+        """Take no more requests by HTTPS; event streams end."""
+        for listener in self._listeners:
+            if isinstance(listener, SecureListener):
+                listener.close()
+        self._end_streams()
+        for connection in self._server.connections if self._server is not None else ():
+            if _is_secure(connection):
+                self._last_of(connection)
+
+    def stop_accepting(self) -> None:
+        """Take no more requests, on connections that are idle either; event streams end."""
         for listener in self._listeners:
             listener.close()
         self._listeners = []
+        self._end_streams()
+        for connection in self._server.connections if self._server is not None else ():
+            self._last_of(connection)
+
+    def _end_streams(self) -> None:
         self._api.close()
         self._dashboard.close()
-        for connection in self._server.connections if self._server is not None else ():
-            # aiohttp's own pre_shutdown() only stops reading idle connections: their next request would hang.
-            if connection in self._busy:
-                connection.close()
-            else:
-                connection.force_close()
+
+    def _last_of(self, connection: web.RequestHandler) -> None:
+        """Let a connection's request be its last."""
+        # aiohttp's own pre_shutdown() only stops reading idle connections: their next request would hang.
+        if connection in self._busy:
+            connection.close()
+        else:
+            connection.force_close()
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        connection = request.protocol  # answers its requests one after the other
+        connection = cast("_Connection", request.protocol)  # answers its requests one after the other
         self._busy.add(connection)
+        connection.answering = True
         self._idle.clear()
         try:
             return await self._answer(request)
         finally:
             self._busy.discard(connection)
-            if not self._busy:
-                self._idle.set()
+            connection.answering = False
+            self._set_idle()
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         snapshot = self._live.snapshot
@@ -218,6 +284,11 @@ class HttpServer:
         self._emit(Event(Kind.NOTICE, time.time(), text=text, level=Level.WARNING))
 
 
+def _is_secure(connection: web.RequestHandler) -> bool:
+    transport = connection.transport
+    return transport is not None and transport.get_extra_info("sslcontext") is not None
+
+
 def _meant(caller: Caller, found: Found, inventory: Inventory) -> Caller:
     """The caller as the machine that its path names, where its address does not tell who it is."""
     if caller.machine or found.route not in _NAMING_ROUTES:
@@ -254,7 +325,7 @@ class _Server(web.Server):
 class _Connection(web.RequestHandler):
     """A connection that answers what is no HTTP in our words, and logs it as an event rather than as a traceback."""
 
-    __slots__ = ("_malformed",)
+    __slots__ = ("_malformed", "_more", "answering")
 
     def __init__(self, server: web.Server, malformed: Malformed) -> None:
         super().__init__(
@@ -267,6 +338,17 @@ class _Connection(web.RequestHandler):
             max_headers=MAX_HEADERS,
         )
         self._malformed = malformed
+        self._more = False
+        self.answering = False
+
+    @property
+    def has_more(self) -> bool:
+        """Whether the client has sent more than the request that is being answered."""
+        return self._more or bool(self._messages)
+
+    def data_received(self, data: bytes) -> None:
+        self._more = self.answering or not data.endswith(b"\r\n\r\n")
+        super().data_received(data)
 
     def handle_error(
         self,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
+from typing import Any
 
 FRESH_SECONDS = 900.0  # from a ROM's DHCP to the script: a boot loader over a slow link, a ROM's menu
 MOST = 65_536  # machines; names are the inventory's or, where groups choose, MACs that a sender invents
@@ -53,3 +54,14 @@ class Seen:
         """Its boot has its script now."""
         self._begun.pop(machine, None)
         self._refused.pop(machine, None)
+
+    def written(self) -> object:
+        """All of it as plain data."""
+        return {"begun": list(self._begun.items()), "refused": [[name, *why] for name, why in self._refused.items()]}
+
+    def read(self, content: Any) -> None:
+        """Take what another process has written. Raises TypeError, ValueError or KeyError for anything else."""
+        for name, when in content["begun"]:
+            self.boot(str(name), float(when))
+        for name, when, why in content["refused"]:
+            self.refuse(str(name), str(why), float(when))

@@ -50,11 +50,15 @@ class Tally:
         self._waiting = 0
         self._again = self._again_before = 0
 
-    def begin(self, sock: Socket) -> None:
-        """The transfer goes by this connection, which may have had others before."""
+    def begin(self, sock: Socket, before: int | None = None) -> None:
+        """The transfer goes by this connection, which may have had others before; `before` is what began() once was."""
         self._sock = sock
         self._look()
-        self._again_before = self._again
+        self._again_before = self._again if before is None else before
+
+    def began(self) -> int:
+        """Segments that had been sent again before this transfer."""
+        return self._again_before
 
     def end(self) -> None:
         """The connection's descriptor is closed next."""
@@ -77,31 +81,34 @@ class Tally:
                 self._again, self._waiting = retransmitted(self._sock), unacknowledged(self._sock)
 
 
-class FileSender:
+class PlainSender:
     """One transfer. `sent` counts the bytes that the kernel has taken, also after an error."""
 
     active: ClassVar[int] = 0  # transfers under way in this process
 
-    def __init__(self, transport: asyncio.Transport, file: int, offset: int, count: int) -> None:
+    def __init__(self, selected: Piece) -> None:
         self.sent = 0
         self.tally = Tally()
-        self._transport = transport
-        self._file = file
-        self._offset = offset
-        self._count = count
+        self._file, self._offset, self._count = selected
         self._copies = False
         self._loop = asyncio.get_running_loop()
         self._done: asyncio.Future[None] = self._loop.create_future()
         self._fd = -1
 
-    async def run(self) -> None:
-        """Send it all. Raises OSError (ConnectionError for what the peer did) when it breaks off."""
-        await self._flushed()
-        # The transport owns its descriptor's place in the loop's selector; a duplicate has a place of its own.
-        mine = socket.socket(fileno=os.dup(_descriptor(self._transport)))
+    @property
+    def descriptors(self) -> tuple[int, int] | None:
+        """The connection's and the file's while the file is being sent; None before, and after."""
+        return (self._fd, self._file) if self._fd >= 0 and not self._done.done() else None
+
+    def leave(self) -> None:
+        """Send no more of it, as another process goes on: run() waits until it is cancelled."""
+        self._loop.remove_writer(self._fd)
+
+    async def _over(self, mine: socket.socket, before: int | None = None) -> None:
+        """Send it over a socket, which is closed at the end."""
         self._fd = mine.fileno()
-        self.tally.begin(mine)
-        FileSender.active += 1
+        self.tally.begin(mine, before)
+        PlainSender.active += 1
         try:
             with contextlib.suppress(OSError):
                 os.posix_fadvise(self._file, self._offset, self._count, os.POSIX_FADV_SEQUENTIAL)  # reads further ahead
@@ -110,17 +117,11 @@ class FileSender:
                 self._loop.add_writer(self._fd, self._step)
             await self._done
         finally:
-            FileSender.active -= 1
+            PlainSender.active -= 1
             self.tally.end()
             self._loop.remove_writer(self._fd)
+            self._fd = -1
             mine.close()
-
-    async def _flushed(self) -> None:
-        """Wait until the headers have left the transport's buffer: what follows goes past it."""
-        while self._transport.get_write_buffer_size():
-            if self._transport.is_closing():
-                raise ConnectionResetError("the connection was closed before the file was sent")
-            await asyncio.sleep(0.005)
 
     def _step(self) -> None:
         if self._done.done():
@@ -140,7 +141,7 @@ class FileSender:
         left = self._count - self.sent
         if self._copies:
             return os.write(self._fd, os.pread(self._file, min(left, COPY), position))
-        return os.sendfile(self._fd, self._file, position, min(left, max(STEP, TURN // FileSender.active)))
+        return os.sendfile(self._fd, self._file, position, min(left, max(STEP, TURN // PlainSender.active)))
 
     def _account(self, sent: int) -> None:
         self.sent += sent
@@ -148,6 +149,47 @@ class FileSender:
             self._done.set_result(None)
         elif sent == 0:
             raise OSError(errno.EIO, "the file was cut short while it was being sent")
+
+
+class FileSender(PlainSender):
+    """A transfer that follows the headers of its answer."""
+
+    def __init__(self, transport: asyncio.Transport, selected: Piece) -> None:
+        super().__init__(selected)
+        self._transport = transport
+
+    async def run(self) -> None:
+        """Send it all. Raises OSError (ConnectionError for what the peer did) when it breaks off."""
+        await self._flushed()
+        # The transport owns its descriptor's place in the loop's selector; a duplicate has a place of its own.
+        await self._over(socket.socket(fileno=os.dup(_descriptor(self._transport))))
+
+    async def _flushed(self) -> None:
+        """Wait until the headers have left the transport's buffer: what follows goes past it."""
+        while self._transport.get_write_buffer_size():
+            if self._transport.is_closing():
+                raise ConnectionResetError("the connection was closed before the file was sent")
+            await asyncio.sleep(0.005)
+
+
+class Resumed(PlainSender):
+    """The rest of a transfer that another process began, over a socket that is the caller's."""
+
+    def __init__(self, sock: socket.socket, selected: Piece, sent: int, retransmitted_before: int) -> None:
+        super().__init__(selected)
+        self.sent = sent
+        self._sock = sock
+        self._before = retransmitted_before
+
+    async def run(self) -> None:
+        """Send the rest. Raises OSError when it breaks off."""
+        if self.sent == self._count:
+            return
+        cork(self._sock, True)
+        try:
+            await self._over(socket.socket(fileno=os.dup(self._sock.fileno())), self._before)
+        finally:
+            cork(self._sock, False)
 
 
 class SecureFileSender:
@@ -185,14 +227,16 @@ class SecureFileSender:
         return self._transport.get_write_buffer_size()
 
 
-Sending = FileSender | SecureFileSender
+Sending = PlainSender | SecureFileSender
 
 
-def sender(response: web.StreamResponse, transport: asyncio.Transport, file: int, offset: int, count: int) -> Sending:
+def sender(
+    response: web.StreamResponse, transport: asyncio.Transport, file: int, offset: int, count: int
+) -> FileSender | SecureFileSender:
     """What sends this piece over that connection. Past TLS only what is encrypted may go, so never sendfile(2)."""
     if transport.get_extra_info("sslcontext") is not None:
         return SecureFileSender(response, transport, Piece(file, offset, count))
-    return FileSender(transport, file, offset, count)
+    return FileSender(transport, Piece(file, offset, count))
 
 
 def abort(transport: asyncio.Transport) -> None:
@@ -201,10 +245,11 @@ def abort(transport: asyncio.Transport) -> None:
         transport.abort()
 
 
-def cork(transport: asyncio.Transport, on: bool) -> None:
+def cork(connection: asyncio.Transport | socket.socket, on: bool) -> None:
     """TCP_CORK: header and file leave in full segments; switching it off sends what is left at once."""
+    sock = connection if isinstance(connection, socket.socket) else _socket(connection)
     with contextlib.suppress(*_LOST):
-        _socket(transport).setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, int(on))
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, int(on))
 
 
 def drop_when_stalled(transport: asyncio.Transport, seconds: float) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -12,6 +12,9 @@ from pxed.errors import HostError
 from pxed.inventory.model import DhcpMode, Server
 from pxed.server import rivals, udp
 from pxed.server.certificate import Tls
+from pxed.server.fdstore import FdStore
+from pxed.server.kept import PURPOSES, Kept, Wanted
+from pxed.server.systemd import Manager
 
 HTTP_BACKLOG = 1024  # a rack that powers on at once connects within one second
 # FileDescriptorName= of each socket in systemd/pxed.socket.
@@ -33,6 +36,7 @@ class Sockets:
     rivals: list[socket.socket] = field(default_factory=list)
     unheard: str = ""  # why there is none of `rivals`
     tls: Tls | None = None  # what `https` shows
+    handed: frozenset[str] = frozenset()  # those that are of socket units
     binds: dict[str, Bind] = field(default_factory=dict)  # how more are opened, of those that are one per interface
 
     def close(self) -> None:
@@ -41,32 +45,53 @@ class Sockets:
                 sock.close()
 
 
-def open_all(server: Server, handed: dict[str, list[socket.socket]]) -> Sockets:
-    """Every socket that `server` asks for. HostError, with nothing left open, when one cannot be had.
+def open_all(server: Server, handed: dict[str, list[socket.socket]], kept: Kept | None = None) -> Sockets:
+    """Every socket that `server` asks for. HostError, with nothing left open, when one cannot be had. `kept`: those of
+    the process before.
 
     An interface of `server.interfaces` that is not there yet is no error: pxed.server.following waits for it.
     """
     _refuse_strangers(handed)
     settings = server.http.tls
-    sockets = Sockets(tls=Tls(settings) if settings is not None else None)
+    sockets = Sockets(tls=Tls(settings) if settings is not None else None, handed=frozenset(handed))
+    kept = kept or Kept(FdStore(Manager()))
+    kept.sort_out(_kept_of(server, handed))
     try:
         for name, (port, bind) in udp_binds(server).items():
             taken = _handed(handed, name, port)
             if name == "rivals":
                 sockets.rivals, sockets.unheard = (taken, "") if taken else _heard(server, bind)
             else:
-                setattr(sockets, name, taken or _udp(server, bind))
+                setattr(sockets, name, taken or _udp(server, kept.or_bound(name, bind)))
             unheard = name == "rivals" and sockets.unheard
             if server.interfaces and not unheard and all(udp.index_of(sock) for sock in getattr(sockets, name)):
                 sockets.binds[name] = bind
-        sockets.http = _handed(handed, "http", server.http.port) or [tcp(server.http.port, "http")]
+        port = server.http.port
+        sockets.http = _handed(handed, "http", port) or [kept.take("http") or tcp(port, "http")]
         if settings is not None:
-            sockets.https = _handed(handed, "https", settings.port) or [tcp(settings.port, "https")]
+            port = settings.port
+            sockets.https = _handed(handed, "https", port) or [kept.take("https") or tcp(port, "https")]
         _refuse_unwanted(server, handed)
     except HostError:
         sockets.close()
         raise
+    finally:
+        kept.close()
     return sockets
+
+
+def _kept_of(server: Server, handed: Collection[str]) -> Wanted:
+    """What is bound by pxed itself, and may be there from the process before."""
+    everywhere = server.interfaces or (None,)
+    wanted: dict[tuple[str, str | None], tuple[socket.SocketKind, int]] = {
+        (name, interface): (socket.SOCK_DGRAM, port)
+        for name, (port, _) in udp_binds(server).items()
+        for interface in everywhere
+    }
+    wanted["http", None] = (socket.SOCK_STREAM, server.http.port)
+    if server.http.tls is not None:
+        wanted["https", None] = (socket.SOCK_STREAM, server.http.tls.port)
+    return {place: what for place, what in wanted.items() if place[0] in PURPOSES and place[0] not in handed}
 
 
 def udp_binds(server: Server) -> dict[str, tuple[int, Bind]]:

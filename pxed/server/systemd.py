@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
+import array
+import os
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 FIRST_FD = 3  # SD_LISTEN_FDS_START
-MOST_FDS = 64
+MOST_FDS = 16_384  # far more than systemd/pxed.service lets systemd keep
+PATIENCE = 5.0  # seconds for systemd to take a message: its queue may be full
+UNNAMED = "unknown"  # what systemd itself calls a socket without FileDescriptorName=
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,16 +22,20 @@ class Manager:
     notify_socket: str = ""
     watchdog_seconds: float = 0.0  # 0: no watchdog
 
-    def notify(self, *states: str) -> None:
-        """Send "READY=1" and the like; nothing happens where nobody listens."""
+    def notify(self, *states: str, fds: Sequence[int] = ()) -> bool:
+        """Send "READY=1" and the like, with at most 253 descriptors (SCM_MAX_FD); nothing happens where nobody listens.
+        Whether it was sent."""
         if not self.notify_socket:
-            return
+            return False
         address = "\0" + self.notify_socket[1:] if self.notify_socket.startswith("@") else self.notify_socket
-        with (
-            contextlib.suppress(OSError),
-            socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock,
-        ):
-            sock.sendto("\n".join(states).encode(), address)
+        rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else []
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock:
+                sock.settimeout(PATIENCE)
+                sock.sendmsg(["\n".join(states).encode()], rights, 0, address)
+        except OSError:
+            return False
+        return True
 
     def ready(self, status: str) -> None:
         self.notify("READY=1", f"STATUS={status}")
@@ -51,16 +58,13 @@ def manager(environment: Mapping[str, str], pid: int) -> Manager:
     return Manager(environment.get("NOTIFY_SOCKET", ""), int(microseconds) / 1e6 if microseconds.isdigit() else 0.0)
 
 
-def listen_fds(environment: Mapping[str, str], pid: int) -> dict[str, list[socket.socket]]:
-    """The sockets handed over, by FileDescriptorName=: dhcp, bootserver, tftp, http."""
+def listen_fds(environment: Mapping[str, str], pid: int) -> list[tuple[str, int]]:
+    """The descriptors handed over, each with its name: FileDescriptorName= of a socket unit, FDNAME= of the store."""
     if environment.get("LISTEN_PID") != str(pid) or not environment.get("LISTEN_FDS", "").isdigit():
-        return {}
+        return []
     count = min(int(environment["LISTEN_FDS"]), MOST_FDS)
     names = environment.get("LISTEN_FDNAMES", "").split(":")
-    found: dict[str, list[socket.socket]] = {}
-    for offset in range(count):
-        sock = socket.socket(fileno=FIRST_FD + offset)
-        sock.set_inheritable(False)
-        name = names[offset] if offset < len(names) else "unknown"
-        found.setdefault(name, []).append(sock)
-    return found
+    names += [UNNAMED] * (count - len(names))
+    for fd in range(FIRST_FD, FIRST_FD + count):
+        os.set_inheritable(fd, False)
+    return [(names[at], FIRST_FD + at) for at in range(count)]

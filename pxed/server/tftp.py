@@ -96,6 +96,11 @@ class TftpServer:
         """Transfers in progress."""
         return len(self._sessions)
 
+    @property
+    def sessions(self) -> Sessions:
+        """The transfers in progress."""
+        return self._sessions
+
     def attach(self, sock: socket.socket) -> None:
         """Serve a bound socket, prepared by udp.prepare(). It belongs to the server from now on."""
         self._listeners.append(sock)
@@ -105,6 +110,17 @@ class TftpServer:
         """Take no more requests from a socket, which is the caller's again; transfers in progress go on."""
         self._listeners.remove(sock)
         self._loop.remove_reader(sock.fileno())
+
+    def resume(self, session: Session) -> None:
+        """Go on with a transfer that the process before has handed over."""
+        if self._sessions.get(session.key):
+            session.pair.close()
+            raise ValueError("its client has another transfer")
+        self._admission.started(session.client.address)
+        if session.noted:
+            self._admission.heard(session.client.address)
+        self._idle.clear()
+        self._sessions.resume(session, self._clock())
 
     def stop_accepting(self) -> None:
         """Take no more requests; transfers in progress go on."""

@@ -91,18 +91,46 @@ class Sessions:
         """The transfer that waits longest for its client's first ACK."""
         return next(iter(self._unheard.values()), None)
 
+    def all(self) -> list[Session]:
+        return list(self._by_client.values())
+
     def add(self, session: Session, now: float) -> None:
         """Start a transfer."""
-        self._by_client[session.key] = self._unheard[session.key] = session
+        self._unheard[session.key] = session
+        self._enter(session)
+        self._on_progress(session)
+        self._send(session, session.transfer.start(), now)
+        self._settle(session)
+        self._wake_at(min(session.transfer.deadline, now + SWEEP))
+
+    def resume(self, session: Session, now: float) -> None:
+        """Go on with a transfer of the process before: what its client has said meanwhile waits in the socket."""
+        if not session.noted:
+            self._unheard[session.key] = session
+        self._enter(session)
+        self._on_progress(session)
+        self._wake_at(min(session.transfer.deadline, now + SWEEP))
+
+    def leave(self, session: Session) -> None:
+        """Have no more to do with a transfer, which another process goes on with."""
+        self._forget(session)
+
+    def _enter(self, session: Session) -> None:
+        self._by_client[session.key] = session
         self._by_fd[session.pair.client.fileno()] = session
         self._by_strangers_fd[session.pair.strangers.fileno()] = session
         # Edge-triggered: a level-triggered epoll asks each socket once more after it was served.
         self._epoll.register(session.pair.client, select.EPOLLIN | select.EPOLLET)
         self._epoll.register(session.pair.strangers, select.EPOLLIN)
-        self._on_progress(session)
-        self._send(session, session.transfer.start(), now)
-        self._settle(session)
-        self._wake_at(min(session.transfer.deadline, now + SWEEP))
+
+    def _forget(self, session: Session) -> None:
+        del self._by_client[session.key]
+        self._unheard.pop(session.key, None)
+        del self._by_fd[session.pair.client.fileno()]
+        del self._by_strangers_fd[session.pair.strangers.fileno()]
+        for sock in (session.pair.client, session.pair.strangers):
+            self._epoll.unregister(sock)  # closing takes them out only if nobody else, as systemd, has them open
+        session.pair.close()
 
     def repeat(self, session: Session, now: float) -> None:
         """The client asked once more for what it is being sent."""
@@ -238,11 +266,7 @@ class Sessions:
             self._on_heard(session)
         if session.transfer.outcome is None or self._by_client.get(session.key) is not session:
             return
-        del self._by_client[session.key]
-        self._unheard.pop(session.key, None)
-        del self._by_fd[session.pair.client.fileno()]
-        del self._by_strangers_fd[session.pair.strangers.fileno()]
-        session.pair.close()  # which takes them out of the epoll
+        self._forget(session)
         self._on_ended(session)
 
     # Deadlines

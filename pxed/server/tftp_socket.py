@@ -76,12 +76,7 @@ def open_pair(
     pair = Pair(_udp_socket(), _udp_socket())
     try:
         _bind_fresh(pair.client, local_address, ports)
-        # Only now, so that the kernel chose a port that nobody has; off again, so that nobody else can join it.
-        for sock in (pair.client, pair.strangers):
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        pair.strangers.bind(pair.client.getsockname())
-        for sock in (pair.client, pair.strangers):
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
+        _join(pair)
         pair.client.connect(client)
         if window_bytes > 32 << 10:
             # The kernel counts its own overhead too: a window must fit, or its end is lost before it was sent.
@@ -90,6 +85,27 @@ def open_pair(
         pair.close()
         raise
     return pair
+
+
+def rejoin(client: socket.socket) -> Pair:
+    """The pair of a client's socket that another process has opened. Raises OSError."""
+    pair = Pair(client, _udp_socket())
+    try:
+        _join(pair)
+    except BaseException:
+        pair.close()
+        raise
+    return pair
+
+
+def _join(pair: Pair) -> None:
+    """The strangers' socket onto the port of the client's."""
+    # Only now, so that the kernel chose a port that nobody has; off again, so that nobody else can join it.
+    for sock in (pair.client, pair.strangers):
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    pair.strangers.bind(pair.client.getsockname())
+    for sock in (pair.client, pair.strangers):
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
 
 
 def _bind_fresh(sock: socket.socket, address: str, ports: tuple[int, int] | None) -> None:

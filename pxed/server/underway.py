@@ -39,7 +39,7 @@ class Underway:
     def begin(self, download: Download) -> None:
         """It is sent from now on."""
         self._downloads.add(download)
-        self._tell(download, download.began)
+        self._tell(download, time.monotonic())
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(LOOKS, self._look)
 

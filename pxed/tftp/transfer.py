@@ -45,6 +45,27 @@ class Outcome:
     reason: str = ""  # what the client, or this side, said about an abort
 
 
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where a transfer is, as plain data: what goes on with it, with the same file and options, needs no more.
+
+    Blocks are counted from 0 without wrapping; times are of the transfer's clock.
+    """
+
+    next: int  # the first block that was not sent
+    outstanding: int  # blocks that were sent and not acknowledged
+    before: int
+    tries: int
+    retransmits: int
+    heard: bool
+    started: float
+    sent: float
+    progress: float
+    resend_at: float | None
+    round_trip: float
+    first_timeout: float
+
+
 class Transfer:
     """A read in progress. start() once, step() or receive() for each datagram, on_timeout() when `deadline` has passed.
 
@@ -96,6 +117,37 @@ class Transfer:
         self._before = 0  # the first block that was not sent before the last repetition; 0: nothing was repeated
         # The ACK of all that is on its way; None: step() has nothing to do.
         self._all_acked: bytes | None = None
+
+    @classmethod
+    def at(cls, position: Position, blocks: Blocks, agreed: Agreed) -> Transfer:
+        """The transfer that position() was of. Raises ValueError for a place that it cannot be at."""
+        first = position.next - position.outstanding
+        fits = 1 <= position.outstanding <= max(1, agreed.windowsize) and first >= 0
+        if not fits or position.next > blocks.last + 1 or position.before < 0 or position.tries < 0:
+            raise ValueError("a transfer cannot be there")
+        transfer = cls(blocks, agreed, position.started, position.first_timeout)
+        transfer.heard, transfer._sent, transfer._progress = position.heard, position.sent, position.progress
+        transfer._resend_at, transfer._round_trip = position.resend_at, position.round_trip
+        transfer._tries, transfer._retransmits = position.tries, position.retransmits
+        transfer._at, transfer._outstanding, transfer._before = position.next, position.outstanding, position.before
+        return transfer
+
+    def position(self) -> Position:
+        """Where it is; it has not ended."""
+        return Position(
+            self._next,
+            self._outstanding,
+            self._before,
+            self._tries,
+            self._retransmits,
+            self.heard,
+            self.started,
+            self._sent,
+            self._progress,
+            self._resend_at,
+            self._round_trip,
+            self._first_timeout,
+        )
 
     @property
     def deadline(self) -> float:

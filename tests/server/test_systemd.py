@@ -12,7 +12,10 @@ from pxed.server.systemd import Manager, listen_fds, manager
 PASSED_ON = """
 import os
 from pxed.server.systemd import listen_fds
-found = listen_fds(dict(os.environ, LISTEN_PID=str(os.getpid())), os.getpid())
+from pxed.server.handed import Handed
+from pxed.server.systemd import Manager
+fds = listen_fds(dict(os.environ, LISTEN_PID=str(os.getpid())), os.getpid())
+found = Handed.of(Manager(), fds).sockets()
 print({name: [s.getsockname()[1] for s in socks] for name, socks in sorted(found.items())}, os.get_inheritable(3))
 """
 
@@ -73,7 +76,7 @@ STRANGE = [{}, {"LISTEN_PID": "8", "LISTEN_FDS": "1"}, {"LISTEN_PID": "7", "LIST
 
 @pytest.mark.parametrize("environment", STRANGE)
 def test_sockets_of_another_process_are_not_taken(environment):
-    assert listen_fds(environment, 7) == {}
+    assert listen_fds(environment, 7) == []
 
 
 def test_handed_over_sockets_are_found_by_name():

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import json
 import random
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pxed.tftp.blocks import Blocks, ChunkCache
-from pxed.tftp.negotiate import Limits, negotiate
+from pxed.tftp.negotiate import Agreed, Limits, negotiate
 from pxed.tftp.packet import Rrq
-from pxed.tftp.transfer import Result, Transfer
+from pxed.tftp.transfer import Position, Result, Transfer
 from tests.tftp.reader import Reader
 
 
@@ -50,9 +51,10 @@ class Link:
 
 
 def play(
-    link: Link, content: bytes, request: Rrq, rollover: int = 0, *, careful: bool = True
+    link: Link, content: bytes, request: Rrq, rollover: int = 0, *, careful: bool = True, moves: float = 0.0
 ) -> tuple[Reader, Transfer]:
-    """Let a reader fetch content over a link until both are done."""
+    """Let a reader fetch content over a link until both are done; with this chance another process goes on with the
+    transfer after a datagram."""
     reader = Reader(request, rollover=rollover, patience=1.5, careful=careful)
     agreed = negotiate(request, len(content), Limits(rollover=rollover))
     transfer: Transfer | None = None
@@ -82,8 +84,22 @@ def play(
         else:
             usual = transfer.step(arrived[1], link.now)
             link.send("client", [usual] if usual is not None else transfer.receive(arrived[1], link.now))
+        if transfer and moves and not transfer.outcome and link.rng.random() < moves:
+            transfer = moved(transfer, content, agreed)
     assert transfer
     return reader, transfer
+
+
+def moved(transfer: Transfer, content: bytes, agreed: Agreed) -> Transfer:
+    """The transfer as another process takes it up: its place was JSON in between."""
+    written = json.loads(json.dumps(asdict(transfer.position())))
+    blocks = Blocks(content, "x", agreed.blksize, agreed.rollover, ChunkCache())
+    other = Transfer.at(Position(**written), blocks, agreed)
+    assert other.position() == transfer.position()
+    assert (other.deadline, other.blocks, other.acknowledged) == (
+        transfer.deadline, transfer.blocks, transfer.acknowledged,
+    )  # fmt: skip
+    return other
 
 
 def request(blksize: int, windowsize: int) -> Rrq:
@@ -116,6 +132,42 @@ def test_at_20_percent_loss_the_bytes_arrive(
     if transfer.heard:  # else both ACKs of a file of one block were lost, and a silent client gets two packets only
         assert transfer.outcome.result is Result.COMPLETE
         assert transfer.outcome.bytes == size
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    seed=st.integers(0, 2**32),
+    size=st.integers(0, 4000),
+    blksize=st.sampled_from([8, 100, 512]),
+    windowsize=st.sampled_from([1, 4, 16]),
+    lose=st.sampled_from([0.0, 0.2]),
+)
+def test_the_bytes_arrive_whichever_processes_send_them(
+    *, seed: int, size: int, blksize: int, windowsize: int, lose: float
+) -> None:
+    link = Link(random.Random(seed), lose=lose, duplicate=lose, delay=lose)
+    reader, transfer = play(link, content(size), request(blksize, windowsize), moves=0.3)
+    assert reader.done
+    assert bytes(reader.received) == content(size)
+    assert transfer.outcome
+    if not lose:
+        assert transfer.outcome.retransmits == 0
+        assert transfer.outcome.result is Result.COMPLETE
+
+
+@given(st.builds(dict, next=st.integers(-2, 9), outstanding=st.integers(-2, 9), before=st.integers(-1, 1)))
+def test_a_place_that_no_transfer_can_be_at_is_refused(place: dict[str, int]) -> None:
+    """Of a file of four blocks in windows of two."""
+    agreed = Agreed(8, 2, options=(("blksize", "8"), ("windowsize", "2")))
+    blocks = Blocks(content(31), "x", 8, 0, ChunkCache())
+    whole = {"tries": 0, "retransmits": 0, "heard": True, "started": 0.0, "sent": 0.0, "progress": 0.0}
+    position = Position(**place, **whole, resend_at=None, round_trip=0.0, first_timeout=1.0)
+    try:
+        transfer = Transfer.at(position, blocks, agreed)
+    except ValueError:
+        return
+    sent = transfer.on_timeout(100.0)
+    assert sent or transfer.outcome, "it can go on"
 
 
 @pytest.mark.parametrize("windowsize", [1, 4, 16])
