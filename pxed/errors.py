@@ -28,6 +28,7 @@ class Problem:
     key: str  # dotted key path, "machines.node1.mac"; "" for the document
     message: str  # what was found, what was expected, the nearest key
     warning: bool = False  # a warning does not stop a load
+    unreadable: Path | None = None  # the file that it is about, where that is not there or not to be read
 
     def __str__(self) -> str:
         where = f"{self.file}:{self.line}:{self.column}" if self.line else f"{self.file}"

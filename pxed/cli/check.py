@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from pxed.assets.library import Asset, AssetError, Library
@@ -33,16 +33,18 @@ USUAL_KEYS: tuple[LoaderKey, ...] = (
 def run(config: Path, as_json: bool, host: bool = False) -> int:
     """Print the problems, or what is fine, and what of this host is wrong; the exit code."""
     inventory: Inventory | None = None
+    files: Iterable[Path] = ()
     try:
         inventory = load(config)
         snapshot = load_snapshot(config)
+        files = snapshot.files
         found_here = [*missing_files(inventory), *certificate_problems(inventory)]
         hidden = hidden_keys(inventory)
         problems = [p for p in (*snapshot.warnings, *located(found_here, inventory.path)) if p.key not in hidden]
     except ConfigError as error:
         problems = error.problems
     remarks = located([*notes(inventory), *credential_notes(inventory)], inventory.path) if inventory else []
-    findings = check_host.findings(inventory, config) if host else []
+    findings = check_host.findings(inventory, config, files) if host else []
     errors = sum(not problem.warning for problem in problems)
     if as_json:
         found = [*(_as_dict(one) for one in problems), *(_as_dict(one, "note") for one in remarks)]
@@ -140,7 +142,8 @@ def _missing(look_up: Callable[[str], Asset], name: str, inventory: Inventory, k
 
 def _as_dict(problem: Problem, severity: str = "") -> dict[str, object]:
     severity = severity or ("warning" if problem.warning else "error")
-    return {**dataclasses.asdict(problem), "file": str(problem.file), "severity": severity}
+    fields = {name: value for name, value in dataclasses.asdict(problem).items() if name != "unreadable"}
+    return {**fields, "file": str(problem.file), "severity": severity}
 
 
 def _print(problems: list[Problem], remarks: list[Problem], inventory: Inventory | None, errors: int) -> None:

@@ -10,13 +10,13 @@ from pxed.inventory.model import Inventory
 from pxed.server.host.wordings import Finding, Severity
 
 
-def findings(inventory: Inventory | None, config: Path) -> list[Finding]:
+def findings(inventory: Inventory | None, config: Path, files: Iterable[Path]) -> list[Finding]:
     """The findings; none of an inventory that is not known."""
     if inventory is None:
         return []
     from pxed.server.host.examine import examine
 
-    return examine(inventory, config.absolute())
+    return examine(inventory, config.absolute(), files)
 
 
 def as_dicts(found: Iterable[Finding]) -> list[dict[str, object]]:

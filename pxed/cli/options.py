@@ -9,7 +9,8 @@ import typer
 
 DEFAULT_CONFIG = Path("/etc/pxed/pxed.yaml")
 
-Config = Annotated[Path, typer.Option("-c", "--config", metavar="FILE", help="The inventory.")]
+# Not readable=True, which is the default: what to do about a file that cannot be read is said by who reads it.
+Config = Annotated[Path, typer.Option("-c", "--config", metavar="FILE", readable=False, help="The inventory.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Server = Annotated[
     str,

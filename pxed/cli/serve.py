@@ -11,8 +11,9 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from pxed.errors import ConfigError, HostError
+from pxed.errors import ConfigError, HostError, PxedError
 from pxed.events import Event, Kind, Level
+from pxed.inventory.model import Server
 from pxed.server.apitoken import api_token
 from pxed.server.app import Daemon, State, open_state
 from pxed.server.bus import Bus, LogWriter, as_json, as_text
@@ -45,9 +46,9 @@ def run(config: Path, log_format: str, log_level: str) -> int:
         snapshot = load_snapshot(config, at_once=CHECKED_AT_START)
         sockets = open_all(snapshot.inventory.server, handed.sockets(), handed.kept)
     except ConfigError as error:
-        return _fail(str(error), 1)
+        return _fail(_with_remedies(str(error), error), 1)
     except HostError as error:
-        return _fail(f"pxed: {error}", 2)
+        return _fail(_with_remedies(f"pxed: {error}", error), 2)
     guard_log()
     guard_crashes()
     about = Started(config, snapshot, sockets, told, handed.incoming)
@@ -74,7 +75,8 @@ async def _serve(started: Started, log_format: str, level: Level) -> int:
     except StoreError as error:
         bus.close()
         sockets.close()
-        return _fail(f"pxed: {error}", 3 if error.trouble is Trouble.AWAY else 2)
+        text = _with_remedies(f"pxed: {error}", error, snapshot.inventory.server)
+        return _fail(text, 3 if error.trouble is Trouble.AWAY else 2)
     await Daemon(config, state, sockets, bus, told, credential=credential, incoming=incoming).run()
     return 0
 
@@ -93,6 +95,13 @@ async def _opened(snapshot: Snapshot, bus: Bus) -> State:
                 bus.emit(Event(Kind.NOTICE, time.time(), text=text, level=Level.WARNING))
             told = True
             await asyncio.sleep(AWAY_PAUSE)
+
+
+def _with_remedies(text: str, error: PxedError, server: Server | None = None) -> str:
+    """With what to do on this host, in the words of `pxed check --host`."""
+    from pxed.server.host.remedies import remedies  # only where something is wrong
+
+    return "\n".join([text, *(f"pxed: {sentence}" for sentence in remedies(error, server))])
 
 
 def _fail(message: str, code: int) -> int:

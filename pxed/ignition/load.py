@@ -220,7 +220,7 @@ class _Loader:
             self.problems.append(Problem(path, 0, 0, key, what))
 
     def _unreadable(self, key: str, path: Path, error: OSError) -> None:
-        self.problems.append(Problem(path, 0, 0, key, f"cannot be read: {error.strerror or error}"))
+        self.problems.append(Problem(path, 0, 0, key, f"cannot be read: {error.strerror or error}", unreadable=path))
 
     def _is_new(self, kind: str, path: Path) -> bool:
         known = (kind, path) in self._seen

@@ -141,7 +141,8 @@ def _files(path: KeyPath, given: Given) -> Iterator[Complaint]:
     for place, file in named_files(given).items():
         fault = _unreadable(file)
         if fault:
-            yield Complaint((*path, *place), f"found {quote(str(file), limit=200)}, expected a readable file: {fault}")
+            message = f"found {quote(str(file), limit=200)}, expected a readable file: {fault}"
+            yield Complaint((*path, *place), message, unreadable=file)
 
 
 def _unreadable(file: Path) -> str:

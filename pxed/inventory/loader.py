@@ -31,7 +31,8 @@ def load(path: Path) -> Inventory:
     try:
         raw = path.read_bytes()
     except OSError as error:
-        raise ConfigError([Problem(path, 0, 0, "", f"cannot read the inventory: {error.strerror or error}")]) from None
+        message = f"cannot read the inventory: {error.strerror or error}"
+        raise ConfigError([Problem(path, 0, 0, "", message, unreadable=path)]) from None
     except ValueError as error:  # a NUL in the name
         raise ConfigError([Problem(path, 0, 0, "", f"cannot read the inventory: {error}")]) from None
     try:
@@ -107,7 +108,7 @@ def _problem(complaint: Complaint, marked: Marked, path: Path) -> Problem:
     key = complaint.path[:depth] if below_scalar else complaint.path
     if not complaint.path and marked.data is None:
         line = column = 0
-    return Problem(path, line, column, dotted(key), message, complaint.warning)
+    return Problem(path, line, column, dotted(key), message, complaint.warning, complaint.unreadable)
 
 
 def _assembled(data: Any, path: Path) -> tuple[Draft, Inventory]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, get_args
 
 from pydantic import BaseModel
@@ -23,6 +24,7 @@ class Complaint:
     see: KeyPath | None = None  # another place, whose line replaces %s in the message
     absence: bool = False  # something lacks; not to be said of an entry that lacks its invalid fields too
     warning: bool = False
+    unreadable: Path | None = None  # the file that it is about
 
 
 _EXPECTED = {

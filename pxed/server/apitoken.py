@@ -101,7 +101,9 @@ def _problem(inventory: Inventory, key: str, file: TokenFile, until: str) -> Ite
     try:
         file.read()
     except TokenError as error:
-        yield Problem(inventory.path, 0, 0, key, f"{error}; until then {until}", warning=True)
+        closed = file.path if isinstance(error.__context__, PermissionError) else None
+        text = f"{error}; until then {until}"
+        yield Problem(inventory.path, 0, 0, key, text, warning=True, unreadable=closed)
 
 
 def _read(path: Path) -> tuple[int, bytes]:

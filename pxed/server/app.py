@@ -237,6 +237,11 @@ class Daemon:
         status = self._status()
         for warning in self.live.snapshot.warnings[:WARNINGS_SHOWN]:
             self._bus.emit(Event(Kind.NOTICE, time.time(), text=str(warning), level=Level.WARNING))
+        if any(warning.unreadable for warning in self.live.snapshot.warnings):
+            from pxed.server.host.remedies import remedies_of  # only where something is wrong
+
+            for sentence in remedies_of(self.live.snapshot.warnings):
+                self._notice(sentence, Level.WARNING)
         if self._sockets.unheard:
             self._notice(self._sockets.unheard)
         self._warn_of_interfaces()

@@ -86,6 +86,11 @@ class Reloader:
         self._say(Kind.RELOAD_FAILED, f"the old inventory stays in force: {first}{more}", Level.WARNING)
         for problem in error.problems[1:PROBLEMS_SHOWN]:
             self._say(Kind.RELOAD_FAILED, str(problem), Level.WARNING)
+        if any(problem.unreadable for problem in error.problems):
+            from pxed.server.host.remedies import remedies  # only where something is wrong
+
+            for sentence in remedies(error)[:PROBLEMS_SHOWN]:
+                self._say(Kind.RELOAD_FAILED, sentence, Level.WARNING)
 
     def _kept(self, old: Server, new: Server) -> Server:
         changed = [name for name in FIXED_AT_START if getattr(old, name) != getattr(new, name)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -14,18 +14,22 @@ from pxed.server.host.holders import Holder, holders
 from pxed.server.host.links import link_findings
 from pxed.server.host.manager import no_systemd
 from pxed.server.host.ports import Port, in_the_way, is_pxed, taken, who
+from pxed.server.host.reach import lock_findings, reach_findings
 from pxed.server.host.wordings import Code, Finding, HostFindingError, Severity, finding
 from pxed.server.interfaces import picture
 from pxed.server.sockets import tcp, udp_binds
 
 
-def examine(inventory: Inventory, config: Path) -> list[Finding]:
-    """Every finding, the worst first."""
+def examine(inventory: Inventory, config: Path, files: Iterable[Path] = ()) -> list[Finding]:
+    """Every finding, the worst first. `files`: that the inventory's configs are made of."""
     server = inventory.server
     found = [finding(Code.NOT_ROOT, user=user())] if os.geteuid() else []
     found += no_systemd(config)
     found += link_findings(server.interfaces, picture(server.interfaces)[0])
     found += port_findings(server)
+    found += reach_findings(inventory, config, files)
+    if not any(one.code is Code.PXED_RUNS for one in found):
+        found += lock_findings(inventory)
     return sorted(found, key=lambda one: list(Severity).index(one.severity))
 
 

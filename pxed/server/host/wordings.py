@@ -32,6 +32,20 @@ class Code(StrEnum):
     PORT_FAILED = "port-failed"
     RIVALS_UNHEARD = "rivals-unheard"
     PXED_RUNS = "pxed-runs"
+    FILE_HIDDEN = "file-hidden"
+    FILE_CLOSED = "file-closed"
+    FILE_PRIVATE = "file-private"
+    DIRECTORY_CLOSED = "directory-closed"
+    DATA_HIDDEN = "data-hidden"
+    DATA_PROTECTED = "data-protected"
+    DATA_MISSING = "data-missing"
+    DATA_CLOSED = "data-closed"
+    DATA_READ_ONLY = "data-read-only"
+    DATA_FULL = "data-full"
+    DATA_SPACE = "data-space"
+    STATE_LOCKED = "state-locked"
+    NO_USER = "no-user"
+    OTHER_CONFIG = "other-config"
     NO_SYSTEMD = "no-systemd"
     NOT_ROOT = "not-root"
 
@@ -111,6 +125,72 @@ WORDINGS = MappingProxyType(
             Severity.NOTE,
             "pxed has its ports already ({who})",
             "so whether others want them was not looked at; `systemctl status pxed` and /healthz say how it is",
+        ),
+        Code.FILE_HIDDEN: Wording(
+            Severity.ERROR,
+            "the service cannot see {path}, since its sandbox hides that place ({directive})",
+            "move it to /etc/pxed (chgrp {group} /etc/pxed/{name} && chmod g+r /etc/pxed/{name})",
+        ),
+        Code.FILE_CLOSED: Wording(
+            Severity.ERROR, "user {user} may not read {path}", "chgrp {group} {path} && chmod g+r {path}"
+        ),
+        Code.FILE_PRIVATE: Wording(
+            Severity.WARNING,
+            "user {user} may not read {path}, which nobody else may read either",
+            "chown {user} {path} && chmod 600 {path}, or let systemd hand it over (LoadCredential=)",
+        ),
+        Code.DIRECTORY_CLOSED: Wording(
+            Severity.ERROR,
+            "user {user} may not enter {directory}, so {path} is out of reach",
+            "chgrp {group} {directory} && chmod g+x {directory}",
+        ),
+        Code.DATA_HIDDEN: Wording(
+            Severity.ERROR,
+            "the service cannot see server.data_dir {path}, since its sandbox hides that place ({directive})",
+            "use a directory outside of it, /var/lib/pxed or one below /srv",
+        ),
+        Code.DATA_PROTECTED: Wording(
+            Severity.ERROR,
+            "the service may not write into server.data_dir {path}, since its sandbox forbids it ({directive})",
+            "systemctl edit pxed, write [Service] and below it ReadWritePaths={path}, then systemctl restart pxed",
+        ),
+        Code.DATA_MISSING: Wording(
+            Severity.ERROR,
+            "server.data_dir {path} is not there, and user {user} may not make it",
+            "install -d -o {user} -g {group} -m 750 {path}",
+        ),
+        Code.DATA_CLOSED: Wording(
+            Severity.ERROR,
+            "user {user} may not write {path}",
+            "chown -R {user}: {path}; run `pxed images sync` as that user too",
+        ),
+        Code.DATA_READ_ONLY: Wording(
+            Severity.ERROR,
+            "server.data_dir {path} is on a file system that is mounted read-only",
+            "mount it writable (mount -o remount,rw; see dmesg for why it is not), or use another directory",
+        ),
+        Code.DATA_FULL: Wording(
+            Severity.ERROR, "the file system of server.data_dir {path} has no {what} left", "make room on it"
+        ),
+        Code.DATA_SPACE: Wording(
+            Severity.WARNING,
+            "the file system of server.data_dir {path} has {megabytes} MB left, less than a release needs",
+            "make room on it, or lower server.mirror.keep",
+        ),
+        Code.STATE_LOCKED: Wording(
+            Severity.ERROR,
+            "the state store {path} is in use by another pxed",
+            "stop that one first",
+        ),
+        Code.NO_USER: Wording(
+            Severity.ERROR,
+            "the service runs as user {user}, who does not exist",
+            "systemd-sysusers (it reads /usr/lib/sysusers.d/pxed.conf), or useradd --system {user}",
+        ),
+        Code.OTHER_CONFIG: Wording(
+            Severity.NOTE,
+            "the service pxed serves {served}, not {config}",
+            "so whether the service can read its files was not looked at; leave out -c to check what is served",
         ),
         Code.NO_SYSTEMD: Wording(
             Severity.NOTE,
