@@ -55,15 +55,16 @@ def _start(namespace: str, kind: str, settings: str, directory: Path, *, outlive
     return program
 
 
-def start_server(network: Network, directory: Path, *, outlive: bool = False) -> Program:
+def start_server(network: Network, directory: Path, *, outlive: bool = False, more: str = "") -> Program:
     """The DHCP server of this network, its log in `directory`/dhcp.log."""
-    return _start(network.dhcp, "dhcp", _BEHIND_RELAY if network.relayed else _FLAT, directory, outlive=outlive)
+    settings = (_BEHIND_RELAY if network.relayed else _FLAT) + more
+    return _start(network.dhcp, "dhcp", settings, directory, outlive=outlive)
 
 
 @contextlib.contextmanager
-def serving(network: Network, directory: Path) -> Iterator[list[Program]]:
-    """The DHCP server, and the relay agent if the network has a router, for the length of the block."""
-    programs = [start_server(network, directory)]
+def serving(network: Network, directory: Path, more: str = "") -> Iterator[list[Program]]:
+    """The DHCP server, with further lines, and the relay agent if the network has a router, for the block."""
+    programs = [start_server(network, directory, more=more)]
     try:
         if network.relayed:
             programs.append(_start(network.router, "relay", _RELAY, directory))

@@ -94,10 +94,11 @@ def laboratory(
     taps: int,
     relayed: bool = False,
     beside: Callable[[netns.Network], contextlib.AbstractContextManager[None]] | None = None,
+    dhcp: str = "",
 ) -> Iterator[Lab]:
     """A laboratory for the length of the block. Its directory goes too, unless the block fails: it is the evidence.
 
-    `beside` brings up further hosts, before pxed.
+    `beside` brings up further hosts, before pxed; `dhcp` are further lines of the DHCP server's configuration.
     """
     with contextlib.ExitStack() as stack:
         config = inventory.write(directory, document)
@@ -106,7 +107,7 @@ def laboratory(
         path = stack.enter_context(capturing(network, network.clients, directory / "clients.pcap"))
         if relayed:
             stack.enter_context(capturing(network, network.servers, directory / "servers.pcap"))
-        stack.enter_context(dhcpserver.serving(network, directory))
+        stack.enter_context(dhcpserver.serving(network, directory, dhcp))
         if beside is not None:
             stack.enter_context(beside(network))
         served = stack.enter_context(daemon.serving(network, config, directory))

@@ -36,6 +36,7 @@ class Firmware(StrEnum):
 
     BIOS = "bios"  # SeaBIOS with the iPXE ROM that QEMU brings
     UEFI = "uefi"  # OVMF's own PXE client: arch 7, asks on port 4011
+    UEFI_SECURE = "uefi-secure"  # the same with Secure Boot on, and Microsoft's keys as boards have them
     UEFI_HTTP = "uefi-http"  # OVMF's HTTP Boot: arch 16, vendor class HTTPClient
 
 
@@ -63,16 +64,20 @@ class Guest:
 
     @property
     def megabytes(self) -> int:
-        return self.memory or (192 if self.firmware is Firmware.BIOS else 320)
+        return self.memory or {Firmware.BIOS: 192, Firmware.UEFI_SECURE: 512}.get(self.firmware, 320)
 
 
 def _firmware(machine: Guest, directory: Path) -> list[str]:
     if machine.firmware is Firmware.BIOS:
         return ["-machine", "pc,graphics=off"]  # graphics=off: SeaBIOS and iPXE talk on the serial line
     variables = directory / f"{machine.name}.vars"
-    shutil.copyfile(_OVMF / "OVMF_VARS_4M.fd", variables)
-    argv = ["-machine", "q35"]
-    argv += ["-drive", f"if=pflash,format=raw,unit=0,readonly=on,file={_OVMF / 'OVMF_CODE_4M.fd'}"]
+    secure = machine.firmware is Firmware.UEFI_SECURE
+    shutil.copyfile(_OVMF / ("OVMF_VARS_4M.ms.fd" if secure else "OVMF_VARS_4M.fd"), variables)
+    argv = ["-machine", "q35,smm=on" if secure else "q35"]
+    if secure:  # its variables may only be written in System Management Mode
+        argv += ["-global", "driver=cfi.pflash01,property=secure,value=on", "-global", "ICH9-LPC.disable_s3=1"]
+    code = "OVMF_CODE_4M.secboot.fd" if secure else "OVMF_CODE_4M.fd"
+    argv += ["-drive", f"if=pflash,format=raw,unit=0,readonly=on,file={_OVMF / code}"]
     argv += ["-drive", f"if=pflash,format=raw,unit=1,file={variables}"]
     if machine.firmware is Firmware.UEFI_HTTP:  # without its PXE clients HTTP Boot is what remains
         argv += ["-fw_cfg", "name=opt/org.tianocore/IPv4PXESupport,string=no"]
