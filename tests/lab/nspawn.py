@@ -50,7 +50,7 @@ class Container:
         return subprocess.run(entered, input=given, capture_output=True, text=True, check=False, timeout=timeout)
 
     def _enter(self) -> list[str]:
-        enter = ("nsenter", "--target", str(self.leader), "--all", "--wd=/", "env", "-i", f"PATH={_PATH}", "HOME=/root")
+        enter = ("nsenter", "--target", str(self.leader), "--all", "--wd", "env", "-i", f"PATH={_PATH}", "HOME=/root")
         quiet = ("TERM=dumb", "SYSTEMD_PAGER=cat", "SYSTEMD_COLORS=0", "DEBIAN_FRONTEND=noninteractive", "LANG=C.UTF-8")
         return [*enter, *quiet]
 
