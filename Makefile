@@ -15,7 +15,7 @@ IN_PAIRS := -n 2 --dist loadfile
 CONFIG ?= config/pxed.yaml
 KEEP ?=
 
-.PHONY: help setup packages libvirt axe run down test test-unit test-vagrant e2e serve lint bench docs clean
+.PHONY: help setup packages debtools libvirt axe run down test test-unit test-vagrant e2e serve lint bench docs deb wheel lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,7 +26,7 @@ run: setup ## boot a UEFI and a BIOS machine through pxed on a private network (
 down: setup ## take down what "make run KEEP=1" left up
 	@$(PYTHON) -m tests.lab.demo --down
 
-test: setup libvirt axe ## every test but test-vagrant: units, network, real firmware in QEMU
+test: setup libvirt debtools axe ## every test but test-vagrant: units, network, real firmware in QEMU
 	failed=0; $(PYTEST) $(SIDE_BY_SIDE) -m "not net and not e2e and not vagrant" || failed=$$?; \
 	$(PYTEST) $(IN_PAIRS) -m "net or e2e" || failed=$$?; exit $$failed
 
@@ -48,6 +48,23 @@ lint: $(READY) ## ruff and mypy
 	.venv/bin/mypy
 	.venv/bin/mypy --explicit-package-bases tests/lab docs/generate
 
+deb: ## build the Debian package: dist/pxed_VERSION_ARCH.deb
+	@tests/lab/packages --only deb
+	@debian/package dist
+	@ls dist/pxed_$$(dpkg-parsechangelog -S Version)_$$(dpkg --print-architecture).deb
+
+wheel: $(READY) ## build the wheel, for pip and pipx: dist/pxed-VERSION-py3-none-any.whl
+	@debian/package --copy build/wheel
+	@PIP_DISABLE_PIP_VERSION_CHECK=1 $(PYTHON) -m pip --quiet wheel --no-deps --wheel-dir dist build/wheel
+	@rm -rf build/wheel; ls dist/pxed-*.whl
+
+lock: ## pin the Python packages of the Debian package anew, from pyproject.toml: debian/requirements.txt
+	/usr/bin/python3 -m venv build/lock
+	build/lock/bin/pip --quiet install pip-tools
+	build/lock/bin/pip-compile --quiet --upgrade --generate-hashes --extra postgresql --strip-extras --no-header \
+		--no-annotate --no-emit-find-links --no-emit-index-url --output-file debian/requirements.txt pyproject.toml
+	rm -rf build/lock
+
 bench: setup ## measure pxed beside the servers it is compared with
 	$(PYTHON) -m benchmarks
 
@@ -58,6 +75,9 @@ setup: packages $(READY) ## install Debian packages and the virtual environment
 
 packages: ## install the Debian packages of tests/lab/packages.txt that are missing
 	@tests/lab/packages
+
+debtools: ## install the Debian packages that "make deb" and its tests need
+	@tests/lab/packages deb
 
 libvirt: $(READY) ## install the Debian packages for the tests of vagrant/; no daemon of theirs is started
 	@tests/lab/packages libvirt
@@ -73,5 +93,5 @@ $(READY): pyproject.toml
 
 clean: ## remove the virtual environment, caches and what test runs left
 	@[ ! -e .run/keep/state.json ] || { echo "a laboratory is up: make down first" >&2; exit 1; }
-	rm -rf .venv .cache .run build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .cache .run build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
