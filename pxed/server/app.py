@@ -33,6 +33,8 @@ from pxed.server.fdstore import FdStore
 from pxed.server.fleet import Fleet
 from pxed.server.following import Followed, Listener
 from pxed.server.handover import Incoming
+from pxed.server.host.manager import no_systemd
+from pxed.server.host.starting import warnings_at_start
 from pxed.server.http import HttpServer
 from pxed.server.interfaces import Interfaces
 from pxed.server.kept import PURPOSES, Kept
@@ -60,7 +62,6 @@ COLLECTOR = (50_000, 20, 100)
 DRAIN_SECONDS = 30.0  # after SIGTERM, for transfers under way; systemd/pxed.service allows 45
 GOODBYE_SECONDS = 5.0  # then, for what webhooks have not taken yet
 HURRIED_GOODBYE_SECONDS = 2.0  # the same while transfers wait for the next process
-WARNINGS_SHOWN = 20  # of the inventory, at start; `pxed check` has them all
 WATCH_SECONDS = 1.0  # between two looks at the interfaces and at the inventory's files
 
 
@@ -107,6 +108,7 @@ class Daemon:
         self.interfaces = Interfaces(server)
         self._bus = bus
         self._manager = manager
+        self._path = path
         self._sockets = sockets
         self._stopping = asyncio.Event()
         self._goodbye = GOODBYE_SECONDS
@@ -235,13 +237,8 @@ class Daemon:
         gc.set_threshold(*COLLECTOR)
         gc.enable()
         status = self._status()
-        for warning in self.live.snapshot.warnings[:WARNINGS_SHOWN]:
-            self._bus.emit(Event(Kind.NOTICE, time.time(), text=str(warning), level=Level.WARNING))
-        if any(warning.unreadable for warning in self.live.snapshot.warnings):
-            from pxed.server.host.remedies import remedies_of  # only where something is wrong
-
-            for sentence in remedies_of(self.live.snapshot.warnings):
-                self._notice(sentence, Level.WARNING)
+        for warning in warnings_at_start(self.live.snapshot):
+            self._notice(warning, Level.WARNING)
         if self._sockets.unheard:
             self._notice(self._sockets.unheard)
         self._warn_of_interfaces()
@@ -249,6 +246,8 @@ class Daemon:
         self._keep_sockets()
         self._bus.emit(Event(Kind.READY, time.time(), text=status))
         self._manager.ready(status)
+        for finding in no_systemd(self._path):
+            self._notice(finding.sentence)
 
     def _keep_sockets(self) -> None:
         """systemd keeps the sockets that were bound here open, whatever becomes of this process."""

@@ -46,6 +46,15 @@ class Code(StrEnum):
     STATE_LOCKED = "state-locked"
     NO_USER = "no-user"
     OTHER_CONFIG = "other-config"
+    LOADERS_MISSING = "loaders-missing"
+    LOADER_MISSING = "loader-missing"
+    FIREWALL_DROPS = "firewall-drops"
+    REVERSE_PATH = "reverse-path"
+    ADDRESS_TWICE = "address-twice"
+    RECEIVE_BUFFER = "receive-buffer"
+    FEW_DESCRIPTORS = "few-descriptors"
+    CLOCK_UNSET = "clock-unset"
+    MIRROR_UNKNOWN = "mirror-unknown"
     NO_SYSTEMD = "no-systemd"
     NOT_ROOT = "not-root"
 
@@ -191,6 +200,53 @@ WORDINGS = MappingProxyType(
             Severity.NOTE,
             "the service pxed serves {served}, not {config}",
             "so whether the service can read its files was not looked at; leave out -c to check what is served",
+        ),
+        Code.LOADERS_MISSING: Wording(
+            Severity.WARNING,
+            "there is no {files}, so firmware gets no boot loader",
+            "apt install ipxe, or put the files into {place}; no restart is needed",
+        ),
+        Code.LOADER_MISSING: Wording(
+            Severity.WARNING,
+            "there is no {file} for machines of {key}",
+            "put such a build of iPXE into {place}; Debian's ipxe package has BIOS and x86-64, that of Debian 13 also "
+            "ipxe-arm64.efi",
+        ),
+        Code.FIREWALL_DROPS: Wording(
+            Severity.WARNING,
+            "the firewall drops what machines send to {ports} (nftables: {chain})",
+            "{commands}; and the same where the firewall's rules are kept",
+        ),
+        Code.REVERSE_PATH: Wording(
+            Severity.WARNING,
+            "{one} and {other} are both on {network} and check the way back strictly (rp_filter 1), so what machines "
+            "send to one of them is dropped",
+            "{commands}; and the same in /etc/sysctl.d",
+        ),
+        Code.ADDRESS_TWICE: Wording(
+            Severity.WARNING,
+            "{one} and {other} have the same address {address}",
+            "give each its own: machines cannot reach both",
+        ),
+        Code.RECEIVE_BUFFER: Wording(
+            Severity.NOTE,
+            "{machines} machines that start at once send more than a socket may hold (net.core.rmem_max {most})",
+            "sysctl -w net.core.rmem_max={wanted}, and in /etc/sysctl.d; with pxed's socket units it is not needed",
+        ),
+        Code.FEW_DESCRIPTORS: Wording(
+            Severity.NOTE,
+            "the limit of open files is {limit}, and server.tftp.max_transfers needs {needed}",
+            "raise it where pxed is started (ulimit -n {needed}); until then fewer transfers run at once",
+        ),
+        Code.CLOCK_UNSET: Wording(
+            Severity.NOTE,
+            "the clock is not synchronised, and machines judge pxed's certificate by theirs",
+            "timedatectl set-ntp true, or install chrony",
+        ),
+        Code.MIRROR_UNKNOWN: Wording(
+            Severity.NOTE,
+            "the name of the release server {host} cannot be looked up, so nothing new is mirrored",
+            "set up DNS (/etc/resolv.conf), or bring releases another way (docs/how-to/mirror.md, air gap)",
         ),
         Code.NO_SYSTEMD: Wording(
             Severity.NOTE,
