@@ -79,15 +79,20 @@ def port_findings(server: Server) -> list[Finding]:
         fault = _attempt(opened)
         if fault is None:
             continue
-        them = in_the_way(port, holders(port.protocol, port.number))
-        if is_pxed(them):
-            own += them
+        every = in_the_way(port, holders(port.protocol, port.number))
+        ours = [one for one in every if is_pxed([one])]
+        them = [one for one in every if one not in ours]
+        own += ours
+        if ours and them:  # systemd shares a port with a program that allows it (SO_REUSEADDR): one of the two is deaf
+            found.setdefault((port.role, *them), taken(port, them))
+        elif ours:
+            continue
         elif fault.code is not Code.PORT_FORBIDDEN:
             found.setdefault((port.role, *them), fault)  # of several interfaces the first: the daemon says no more
         elif them:  # pxed may have a right to bind it that this check has not
             found.setdefault((port.role, *them), taken(port, them))
-    ours = [finding(Code.PXED_RUNS, who=who(own))] if own else []
-    return [*found.values(), *ours]
+    running = [finding(Code.PXED_RUNS, who=who(own))] if own else []
+    return [*found.values(), *running]
 
 
 def _ports(server: Server) -> Iterator[tuple[Port, Callable[[], socket.socket]]]:

@@ -65,7 +65,7 @@ WAYS_OUT: Mapping[tuple[Program, str], str] = MappingProxyType(
     {
         (Program.LIBVIRT, "dhcp"): "name pxed's own interfaces in `server.interfaces`, without libvirt's ({devices}); "
         "for machines on libvirt's network set `server.dhcp: colocated`",
-        (Program.LIBVIRT, "tftp"): "take <tftp root=.../> out of the network (virsh net-edit), or name pxed's own "
+        (Program.LIBVIRT, "tftp"): "take `<tftp root=.../>` out of the network (virsh net-edit), or name pxed's own "
         "interfaces in `server.interfaces`, without libvirt's ({devices})",
         (
             Program.DNSMASQ,
