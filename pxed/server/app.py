@@ -129,7 +129,9 @@ class Daemon:
             settings=_tftp_settings(server.tftp),
         )
         self._syslog = SyslogServer(self.interfaces, bus.emit, self._who)
-        self._followed = Followed(server.interfaces, self._listeners())
+        store = FdStore(manager)
+        self._kept = Kept(store)
+        self._followed = Followed(server.interfaces, self._listeners(), self._kept.replace)
         self._checking = Checking(self.live, bus.emit)
         self._mirroring = Mirroring(path, self.live, bus.emit)
         self._renewal = Renewal(sockets.tls, self.interfaces.addresses, bus.emit)
@@ -156,8 +158,6 @@ class Daemon:
             counters=self._counters,
             metrics=MetricsPage(self._counters, self._measured()),
         )
-        store = FdStore(manager)
-        self._kept = Kept(store)
         self._succession = Succession(
             store, incoming or Incoming(store), self._tftp, self._http, self._memory(), bus.emit
         )

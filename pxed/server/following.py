@@ -29,6 +29,7 @@ class Followed:
 
     wanted: Sequence[str]
     listeners: Mapping[str, Listener]
+    opened: Callable[[str, socket.socket], None] = lambda kind, sock: None  # hears of each that is opened later
     _binds: Mapping[str, Bind] = field(default_factory=dict)
     _open: dict[tuple[str, str], tuple[socket.socket, int]] = field(default_factory=dict)  # and the interface's index
     _faults: dict[tuple[str, str], str] = field(default_factory=dict)  # why there is none, as it was told
@@ -72,6 +73,7 @@ class Followed:
         self._faults.pop((kind, name), None)
         self.listeners[kind].attach(sock)
         self._open[kind, name] = (sock, udp.index_of(sock))
+        self.opened(kind, sock)
         return ""
 
     def stop(self) -> None:

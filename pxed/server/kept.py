@@ -77,6 +77,13 @@ class Kept:
             with contextlib.suppress(OSError):  # its interface is gone
                 self._store.keep(fd_name(KEPT, purpose, udp.device_of(sock) or ""), [sock.fileno()])
 
+    def replace(self, purpose: str, sock: socket.socket) -> None:
+        """The same, in the place of one of an interface that is there again, with another index."""
+        if purpose in PURPOSES:
+            with contextlib.suppress(OSError):
+                self._store.remove(fd_name(KEPT, purpose, udp.device_of(sock) or ""))
+            self.keep(purpose, [sock])
+
     def close(self) -> None:
         """Close what was not taken."""
         for sock in (*self._fitting.values(), *(sock for _, sock in self._left)):
