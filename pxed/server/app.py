@@ -163,7 +163,8 @@ class Daemon:
         )
 
     def _memory(self) -> Memory:
-        return Memory(self.clients, self._services.seen, self._http.downloads.deliveries)
+        deliveries = self._http.downloads.deliveries
+        return Memory(self.clients, self._services.seen, deliveries, self.tracker, self._bus.settle)
 
     def _follow(self, bus: Bus) -> None:
         """Who hears every event: counts, boots and their history, webhooks; in this order."""

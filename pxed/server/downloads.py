@@ -39,7 +39,7 @@ from pxed.server.sendfile import (
     drop_when_stalled,
     sender,
 )
-from pxed.server.transfers import stage_of
+from pxed.server.transfers import go_on_after, stage_of
 from pxed.server.underway import Download, Underway
 
 STALL_SECONDS = 120.0  # a peer that takes no byte for so long has lost power or its cable
@@ -172,7 +172,7 @@ class Downloads:
                 sending = Resumed(sock, piece, state.sent, state.retransmitted_before)
                 caller = Caller(state.address, _endpoint(sock, inventory), state.machine, state.mac)
                 handing = Handing(state.asset, state.kind, state.digest, self._origin(state, inventory), state.called)
-                going = self._begin(caller, handing, state.selection, sending, None, state.began)
+                going = self._begin(caller, handing, state.selection, sending, None, state)
                 going.keeps = state.keeps
                 try:
                     await sending.run()
@@ -203,10 +203,14 @@ class Downloads:
         selection: Selection,
         sending: Sending,
         answering: Answering | None,
-        began: float | None = None,
+        state: HttpState | None = None,
     ) -> Going:
-        stage, since = stage_of(handing.kind), time.monotonic() if began is None else began
-        download = Download(caller, handing.name, stage, selection.count, sending, since)
+        stage, name, due = stage_of(handing.kind), handing.name, selection.count
+        if state is None:
+            download = Download(caller, name, stage, due, sending, time.monotonic())
+        else:
+            go_on_after(state.id)
+            download = Download(caller, name, stage, due, sending, state.began, state.id)
         going = Going(caller, handing, selection, sending, download, answering)
         self.going.add(going)
         self._underway.begin(download)

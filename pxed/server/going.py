@@ -114,6 +114,7 @@ class Going:
             self.download.began,
             sending.tally.began(),
             answering.keeps if answering is not None else self.keeps,
+            self.download.id,
         )
 
 
@@ -138,6 +139,7 @@ class HttpState:
     began: float
     retransmitted_before: int
     keeps: bool
+    id: int  # of its events
 
     def __post_init__(self) -> None:
         size = self.selection.count

@@ -88,12 +88,13 @@ class Outgoing:
     def finish(self, parcels: Iterable[Parcel], context: Mapping[str, object]) -> dict[str, int]:
         """Serve these transfers here no more, and write down where they are. How many of each kind there were."""
         states: dict[str, list[object]] = {"tftp": [], "http": []}
+        known = json.dumps(context, default=_plain)  # before: transfers wait for what comes after they are left
         for parcel in parcels:
             if (state := parcel.leave()) is not None:
                 states[parcel.kind].append(state)
-        written = json.dumps({"version": VERSION, **states, "context": context}, default=_plain).encode()
-        with os.fdopen(self._state, "wb") as file:
-            file.write(written)
+        written = json.dumps({"version": VERSION, **states}, default=_plain)
+        with os.fdopen(self._state, "w") as file:
+            file.write(f'{written[:-1]}, "context": {known}}}')
         self._state = -1
         return {kind: len(some) for kind, some in states.items()}
 

@@ -19,6 +19,7 @@ from pxed.server.tftp_events import printable
 from pxed.server.tftp_files import Content, TftpClient
 from pxed.server.tftp_sessions import Session
 from pxed.server.tftp_socket import rejoin
+from pxed.server.transfers import go_on_after
 from pxed.tftp.blocks import Blocks, Buffer, ChunkCache
 from pxed.tftp.negotiate import Agreed
 from pxed.tftp.packet import Rrq, decode, encode
@@ -39,6 +40,7 @@ class TftpState:
     agreed: Agreed
     position: Position
     noted: bool
+    id: int  # of its events
 
 
 class Contents:
@@ -105,6 +107,7 @@ def _state(session: Session, socket_name: str, file_name: str) -> TftpState:
         session.agreed,
         session.transfer.position(),
         session.noted,
+        session.id,
     )
 
 
@@ -139,7 +142,8 @@ def _session(state: TftpState, incoming: Incoming, buffers: dict[str, Buffer], c
     if sock is None:
         raise ValueError("its socket is not there")
     session = Session(state.client, request, content, state.agreed, transfer, rejoin(sock))
-    session.noted = state.noted
+    session.noted, session.id = state.noted, state.id
+    go_on_after(state.id)
     return session
 
 

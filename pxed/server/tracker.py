@@ -8,17 +8,22 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import TypeAdapter
 
 from pxed.events import Emit, Event, Kind, Level
 from pxed.status.boots import Boot, Stage
 from pxed.status.faults import Finding
-from pxed.status.network import Network
+from pxed.status.network import Network, Wire
 from pxed.status.patience import Patience
 from pxed.status.timeline import Timeline
-from pxed.status.trail import Trail
+from pxed.status.trail import Track, Trail
 from pxed.status.wordings import Fault, Severity
 
 TICK_SECONDS = 1.0
+MOST_HANDED_OVER = 2000  # boots that go on over a restart, the newest
 ANSWER_SECONDS = 2.0  # for servers to answer the survey, before a cause is told
 # Causes that an answer to a question of pxed's own tells apart: by then the machine's own DHCP is over.
 _ASKS = frozenset({
@@ -29,6 +34,14 @@ Survey = Callable[[str, str, bool], Awaitable[bool]]
 """(interface, architecture, as iPXE) -> whether servers were asked; their answers come as REPLY events."""
 Ended = Callable[[Boot], None]
 FoundIt = Callable[[Boot, Finding | None], None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What the next process is told."""
+
+    tracks: list[Track]
+    wires: dict[str, Wire]
 
 
 class Tracker:
@@ -74,6 +87,19 @@ class Tracker:
         for boot in self._timeline.take_amended():
             for amended in self.amended:
                 amended(boot)
+
+    def written(self) -> object:
+        """The boots that go on, as JSON in a text: pydantic's own is ten times as fast as Python's."""
+        known = _Known(self._timeline.going_on(MOST_HANDED_OVER), self.network.wires())
+        return TypeAdapter(_Known).dump_json(known).decode()
+
+    def read(self, content: Any) -> None:
+        """Go on with boots that another process has written. Raises TypeError or ValueError for anything else."""
+        known = TypeAdapter(_Known).validate_json(content)
+        for name, wire in known.wires.items():
+            self.network.take_up(name, wire)
+        for track in known.tracks:
+            self._timeline.take_up(track)
 
     @property
     def network(self) -> Network:

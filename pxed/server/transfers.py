@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
-import itertools
-
 from pxed.events import Kind
 
 EVERY = 2.0  # seconds between two events that tell how far a transfer is
 _STAGES = {Kind.LOADER: "loader", Kind.KERNEL: "kernel", Kind.INITRD: "initrd"}
-_numbers = itertools.count(1)
+
+
+class _Numbers:
+    least = 1  # that was not given
+
+
+_numbers = _Numbers()
 
 
 def number() -> int:
     """The id of a transfer, of either protocol."""
-    return next(_numbers)
+    given = _numbers.least
+    _numbers.least += 1
+    return given
+
+
+def go_on_after(taken: int) -> None:
+    """Give no id again that a transfer of another process has, which goes on here."""
+    _numbers.least = max(_numbers.least, taken + 1)
 
 
 def stage_of(kind: Kind) -> str:

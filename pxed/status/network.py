@@ -78,6 +78,15 @@ class Network:
                 self._wires.popitem(last=False)
         return wire
 
+    def wires(self) -> dict[str, Wire]:
+        """All of it, for the process that goes on with it."""
+        return dict(self._wires)
+
+    def take_up(self, interface: str, wire: Wire) -> None:
+        """What another process knew of an interface."""
+        self.wire(interface)
+        self._wires[interface] = wire
+
     def servers(self, interface: str) -> list[ServerSeen]:
         """The servers that were heard there, the newest last."""
         wire = self._wires.get(interface)

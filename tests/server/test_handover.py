@@ -25,12 +25,13 @@ from pxed.server.memory import Memory
 from pxed.server.seen import Seen
 from pxed.server.systemd import Manager
 from pxed.server.tftp_handover import TftpState
+from pxed.server.tracker import Tracker
 
 STORE = FdStore(Manager())
 ASSET = Asset("r/vmlinuz", Path("/srv/r/vmlinuz"), 100, 1)
 DOWNLOAD = HttpState(
     "socket:1", "file:1:2", ASSET, Kind.KERNEL, "vmlinuz", "", "rescue", "vmlinuz", "", "10.0.0.9", "node1",
-    "52:54:00:00:00:01", Selection(200, 0, 100), 50, 1.5, 0, True,
+    "52:54:00:00:00:01", Selection(200, 0, 100), 50, 1.5, 0, True, 7,
 )  # fmt: skip
 
 
@@ -72,7 +73,7 @@ def test_nonsense_in_a_state_is_left_out(tftp: object, http: object, context: ob
     assert taken.read()
     assert taken.states("tftp", TftpState)[0] == []
     assert taken.states("http", HttpState)[0] == []
-    Memory(Clients(), Seen(), Deliveries()).read(taken.context)
+    Memory(Clients(), Seen(), Deliveries(), Tracker(print)).read(taken.context)
     taken.close()
 
 
@@ -131,9 +132,9 @@ def test_what_is_known_of_boots_survives_being_written() -> None:
     seen.boot("node1", 1000.0)
     seen.refuse("node3", "it came by a relay", 1000.0)
     assert deliveries.add(("10.0.0.9", ASSET), 0, 60, 100, 5.0) is None
-    written = json.loads(json.dumps(Memory(clients, seen, deliveries).written(), default=_plain))
+    written = json.loads(json.dumps(Memory(clients, seen, deliveries, Tracker(print)).written(), default=_plain))
     clients, seen, deliveries = Clients(), Seen(), Deliveries()
-    Memory(clients, seen, deliveries).read(written.get)
+    Memory(clients, seen, deliveries, Tracker(print)).read(written.get)
     assert clients.mac_of("10.0.0.9") == "52:54:00:00:00:01"
     assert clients.name_of("52:54:00:00:00:02") == "node2"
     assert seen.has_begun("node1", 1001.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from pxed.tftp.packet import Error, decode
+from tests.server.booting import Machine, report_url_of
 from tests.server.succession import BIG, INITRD, KERNEL, SMALL, Download, Unit, digest, unit
 
 KERNEL_URL, INITRD_URL = "/images/rescue/vmlinuz", "/images/rescue/initrd.img"
@@ -93,6 +95,33 @@ def test_a_killed_process_leaves_its_ports_open(pxed: Unit) -> None:
     pxed.manager.start()
     assert waiting.finish() == INITRD
     assert digest(asking.finish()) == digest(SMALL)
+
+
+@pytest.mark.parametrize("end", ["SIGTERM", "SIGKILL"])
+async def test_a_boot_completes_with_another_process_for_each_request(pxed: Unit, end: str) -> None:
+    """Script, kernel, initrd, a config that is given once, the machine's own report: each from another process."""
+
+    def next_process() -> None:
+        pxed.manager.end(signal.Signals[end])
+        pxed.manager.start()
+
+    pxed.manager.start()
+    machine = Machine("node2", "52:54:00:00:00:02", pxed.http)
+    script = await machine.script()
+    for url, content in ((KERNEL_URL, KERNEL), (INITRD_URL, INITRD)):
+        next_process()
+        assert (await machine.ask(url)).body == content
+    next_process()
+    config = await machine.config(script.token())
+    assert config.status == 200
+    next_process()
+    assert (await machine.report(report_url_of(config.body), "running")).status == 200
+    pxed.event("running")
+    if end == "SIGTERM":  # one that is killed tells nobody what it saw, nor learns whether the config has arrived
+        (boot,) = json.loads((await machine.ask("/api/v1/machines/node2/boots")).body)["boots"]
+        assert [span["stage"] for span in boot["spans"]] == ["script", "kernel", "initrd", "ignition", "running"]
+        assert boot["outcome"] == "running"
+        assert (await machine.config(script.token())).status == 403, "it was given once"
 
 
 @pytest.mark.parametrize("end", ["SIGTERM", "SIGKILL"])

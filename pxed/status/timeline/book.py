@@ -188,6 +188,33 @@ class Book:
             return next_began - boot.last > self.patience.unseen
         return boot.outcome in (Outcome.RUNNING, Outcome.INSTALLED, Outcome.LOCAL)
 
+    # from one process of pxed to the next
+
+    def going_on(self, most: int) -> list[Track]:
+        """The machines whose boot goes on, those that changed last."""
+        going: list[Track] = []
+        for track in reversed(self._tracks.values()):
+            if track.trail is not None and track.trail.is_open:
+                going.append(track)
+                if len(going) == most:
+                    break
+        return going
+
+    def take_up(self, track: Track) -> None:
+        """A boot that goes on, as another process knew it; nothing is known of the machine here."""
+        trail = track.trail
+        if trail is None or trail.boot.machine in self._tracks:
+            return
+        boot = trail.boot
+        trail.look = 0.0
+        self._tracks[boot.machine] = track
+        if boot.machine == boot.mac:
+            self._strangers[boot.machine] = None
+        for address in boot.addresses:
+            self._names[address] = boot.machine
+        self.urgent[boot.machine] = None
+        self.mark(boot.machine)
+
     # for readers
 
     def names(self) -> Iterable[str]:

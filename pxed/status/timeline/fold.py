@@ -96,6 +96,14 @@ class Timeline:
         taken, self._book.amended = self._book.amended, []
         return taken
 
+    def going_on(self, most: int) -> list[Track]:
+        """The machines whose boot goes on: for the process that goes on with them."""
+        return self._book.going_on(most)
+
+    def take_up(self, track: Track) -> None:
+        """One of those."""
+        self._book.take_up(track)
+
     @property
     def network(self) -> Network:
         """What is known of each wire."""
