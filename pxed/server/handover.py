@@ -15,7 +15,10 @@ import struct
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, is_dataclass
+from functools import lru_cache
 from typing import Any, TypeVar
+
+from pydantic import TypeAdapter
 
 from pxed.errors import PxedError
 from pxed.server.fdstore import AT_ONCE, FdStore, fd_name
@@ -199,12 +202,16 @@ def identity(fd: int) -> str:
 
 def parsed(entry: object, of: type[T]) -> T | None:
     """An entry of the JSON as a dataclass; None when it is none."""
-    from pydantic import TypeAdapter, ValidationError
-
     try:
-        return TypeAdapter(of).validate_python(entry)
-    except (ValidationError, ValueError, TypeError):
+        found: T = _adapter(of).validate_python(entry)
+    except (ValueError, TypeError):  # pydantic's own are ValueErrors
         return None
+    return found
+
+
+@lru_cache
+def _adapter(of: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(of)  # made for the first one that was handed over: it takes some milliseconds
 
 
 def _plain(value: object) -> object:
