@@ -120,3 +120,10 @@ def test_each_metric_is_on_its_page(site: Path) -> None:
     text = (site / "reference/metrics.html").read_text()
     for metric in METRICS:
         assert f"<code>{metric.name}{'_total' if metric.kind == 'counter' else ''}</code>" in text
+
+
+def test_links_are_called_by_the_titles_of_their_pages_and_bars_are_bars(site: Path) -> None:
+    for page in site.rglob("*.html"):
+        text = page.read_text()
+        assert not re.search(r">[\w-]+\.md</a>", text.partition("<article")[2]), page
+        assert "\\|" not in re.sub(r"<pre.*?</pre>", "", text, flags=re.DOTALL), page
