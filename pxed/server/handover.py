@@ -203,7 +203,8 @@ def identity(fd: int) -> str:
 def parsed(entry: object, of: type[T]) -> T | None:
     """An entry of the JSON as a dataclass; None when it is none."""
     try:
-        found: T = _adapter(of).validate_python(entry)
+        kind: Any = of
+        found: T = _adapter(kind).validate_python(entry)
     except (ValueError, TypeError):  # pydantic's own are ValueErrors
         return None
     return found
