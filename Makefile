@@ -15,7 +15,7 @@ IN_PAIRS := -n 2 --dist loadfile
 CONFIG ?= config/pxed.yaml
 KEEP ?=
 
-.PHONY: help setup packages debtools libvirt axe run down test test-unit test-vagrant e2e serve lint bench docs deb wheel lock clean
+.PHONY: help setup packages debtools libvirt axe run down test test-unit test-vagrant e2e serve lint bench docs deb wheel man lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,9 @@ wheel: $(READY) ## build the wheel, for pip and pipx: dist/pxed-VERSION-py3-none
 	@debian/package --copy build/wheel
 	@PIP_DISABLE_PIP_VERSION_CHECK=1 $(PYTHON) -m pip --quiet wheel --no-deps --wheel-dir dist build/wheel
 	@rm -rf build/wheel; ls dist/pxed-*.whl
+
+man: $(READY) ## write the man pages: build/man
+	@$(PYTHON) -m docs.generate.man build/man
 
 lock: ## pin the Python packages of the Debian package anew, from pyproject.toml: debian/requirements.txt
 	/usr/bin/python3 -m venv build/lock

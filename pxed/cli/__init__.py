@@ -10,10 +10,13 @@ from typing import Annotated
 
 import typer
 
+from pxed.cli import completion
 from pxed.cli.images import app as images
 from pxed.cli.machines import app as machines
 from pxed.cli.options import DEFAULT_CONFIG, AsJson, Config, Server
 from pxed.cli.pflags import ButaneCommand
+
+WHATS = ("script", "ignition", "cmdline", "system")
 
 app = typer.Typer(
     name="pxed",
@@ -70,7 +73,12 @@ def status(
 
 @app.command()
 def explain(
-    subject: Annotated[str, typer.Argument(metavar="MACHINE|MAC|CAPTURE", help="A machine, a MAC, or a .pcap file.")],
+    subject: Annotated[
+        str,
+        typer.Argument(
+            metavar="MACHINE|MAC|CAPTURE", help="A machine, a MAC, or a .pcap file.", autocompletion=completion.machines
+        ),
+    ],
     config: Config = DEFAULT_CONFIG,
     arch: Annotated[
         int | None, typer.Option(help="Option 93 of the client: 0 BIOS, 7 UEFI x64, 11 ARM64, 16 HTTP.")
@@ -89,8 +97,10 @@ def explain(
 
 @app.command()
 def render(
-    machine: Annotated[str, typer.Argument(help="A machine's name or MAC.")],
-    what: Annotated[str, typer.Argument(metavar="script|ignition|cmdline|system")],
+    machine: Annotated[str, typer.Argument(help="A machine's name or MAC.", autocompletion=completion.machines)],
+    what: Annotated[
+        str, typer.Argument(metavar="script|ignition|cmdline|system", autocompletion=completion.words(*WHATS))
+    ],
     config: Config = DEFAULT_CONFIG,
     arch: Annotated[int, typer.Option(help="Option 93 of the client.")] = 7,
     address: Annotated[str, typer.Option(help="pxed's address as the machine sees it.")] = "",

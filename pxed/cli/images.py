@@ -9,17 +9,20 @@ from typing import Annotated
 
 import typer
 
+from pxed.cli.completion import images as names
 from pxed.cli.options import DEFAULT_CONFIG, AsJson, Config
 
 app = typer.Typer(no_args_is_help=True)
 
-Image = Annotated[str, typer.Argument(help="An image of the inventory.")]
+Image = Annotated[str, typer.Argument(help="An image of the inventory.", autocompletion=names)]
 Wait = Annotated[bool, typer.Option("--wait", help="Wait for another process that writes the mirror.")]
 
 
 @app.command()
 def sync(
-    images: Annotated[list[str] | None, typer.Argument(metavar="[IMAGE]...", help="Only these images.")] = None,
+    images: Annotated[
+        list[str] | None, typer.Argument(metavar="[IMAGE]...", help="Only these images.", autocompletion=names)
+    ] = None,
     config: Config = DEFAULT_CONFIG,
     as_json: Annotated[bool, typer.Option("--json", help="Print what happens, one JSON object per line.")] = False,
     wait: Wait = False,

@@ -10,17 +10,10 @@ from typing import Annotated
 
 import typer
 
+from pxed.cli.completion import machines, profiles
 from pxed.cli.options import DEFAULT_CONFIG, AsJson, Config, Server
 
 app = typer.Typer(no_args_is_help=True)
-
-
-def _names(context: typer.Context, incomplete: str) -> list[str]:
-    """The machines of the inventory, for the shell's completion: nothing rather than an error."""
-    from pxed.cli.machines_order import known_names
-
-    return [name for name in known_names(context.params.get("config") or DEFAULT_CONFIG) if name.startswith(incomplete)]
-
 
 TokenFile = Annotated[
     Path | None,
@@ -31,10 +24,10 @@ TokenFile = Annotated[
         help="File with the API's token. Left out, for this host's daemon: the inventory's, or /etc/pxed/api-token.",
     ),
 ]
-Name = Annotated[str, typer.Argument(metavar="NAME", help="A machine's name, or a MAC.", autocompletion=_names)]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="A machine's name, or a MAC.", autocompletion=machines)]
 Names = Annotated[
     list[str] | None,
-    typer.Argument(metavar="NAME...", help="Machines, by name or MAC.", autocompletion=_names),
+    typer.Argument(metavar="NAME...", help="Machines, by name or MAC.", autocompletion=machines),
 ]
 All = Annotated[bool, typer.Option("--all", help="Every machine that has an installation. Needs --yes.")]
 Yes = Annotated[bool, typer.Option("--yes", help="With --all: it is meant.")]
@@ -66,7 +59,7 @@ def show(name: Name, config: Config = DEFAULT_CONFIG, server: Server = "", as_js
 @app.command()
 def install(
     names: Names = None,
-    profile: Annotated[str, typer.Option(help="Instead of the machine's own profile.")] = "",
+    profile: Annotated[str, typer.Option(help="Instead of the machine's own profile.", autocompletion=profiles)] = "",
     every: All = False,
     yes: Yes = False,
     config: Config = DEFAULT_CONFIG,
@@ -116,7 +109,7 @@ def reset(
 @app.command("next")
 def next_(
     names: Names = None,
-    profile: Annotated[str, typer.Option(help="What the next boot gets.")] = "",
+    profile: Annotated[str, typer.Option(help="What the next boot gets.", autocompletion=profiles)] = "",
     clear: Annotated[bool, typer.Option("--clear", help="Take a one-shot boot back.")] = False,
     config: Config = DEFAULT_CONFIG,
     server: Server = "",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import sys
 from collections.abc import Callable, Iterable
@@ -12,8 +11,6 @@ from typing import Any
 
 from pxed.cli.client import Client, RefusedError, UnreachableError, client
 from pxed.cli.tables import plain
-from pxed.errors import PxedError
-from pxed.inventory.loader import load
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +66,6 @@ def _every(daemon: Client, order: Order) -> list[str]:
 def _told(view: dict[str, Any]) -> str:
     once = f"boots {view['next']['profile']} once" if view["next"] else ""
     return f"{view['name']}: " + ("; ".join(words for words in (view["summary"], once) if words) or "done")
-
-
-def known_names(config: Path) -> list[str]:
-    """The machines of an inventory; none when it cannot be read."""
-    with contextlib.suppress(PxedError, OSError):
-        return list(load(config).machines)
-    return []
 
 
 def with_client(config: Path, server: str, token_file: Path | None, act: Callable[[Client], int]) -> int:
