@@ -11,7 +11,7 @@ import logging
 import socket
 import ssl
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence, Set
 from dataclasses import replace
 from typing import cast
 
@@ -122,11 +122,10 @@ class HttpServer:
         return len(self._busy) + len(self._resumed)
 
     @property
-    def staying(self) -> int:
-        """Those of them that no other process can go on with."""
-        going = self._downloads.going
-        moving = {download.connection for download in going if download.descriptors is not None}
-        return len(self._busy - moving) + len(self._resumed) - sum(one.answering is None for one in going)
+    def staying(self) -> Set[object]:
+        """The connections with an answer that no other process can go on with."""
+        moving = {one.connection for one in self._downloads.going if one.descriptors is not None}
+        return self._busy - moving
 
     @property
     def downloads(self) -> Downloads:
@@ -182,11 +181,6 @@ class HttpServer:
         if self._server is not None:
             await self._server.shutdown(0.1)
             self._server = None
-
-    @property
-    def secure(self) -> int:
-        """Requests being answered by HTTPS."""
-        return sum(_is_secure(connection) for connection in self._busy)
 
     def stop_secure(self) -> None:
         """Take no more requests by HTTPS; event streams end."""

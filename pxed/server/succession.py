@@ -24,6 +24,7 @@ from pxed.server.http import HttpServer
 from pxed.server.tftp import TftpServer
 
 GRACE_SECONDS = 1.0  # for transfers to end by themselves, while everything is served
+ANSWER_SECONDS = 3.0  # for the last answers that are made; nothing is served any more
 _LOOK = 0.02
 
 
@@ -90,7 +91,7 @@ class Succession:
         if hands_over:
             await _unless(hurry, self._settle(end))
             stop_serving()
-            await _unless(hurry, self._drain(end))
+            await _unless(hurry, self._drain(min(end, time.monotonic() + ANSWER_SECONDS)))
             await self._hand_over(outgoing, end, hurry)
         else:
             outgoing.abandon()
@@ -99,29 +100,32 @@ class Succession:
         return hands_over
 
     async def _settle(self, end: float) -> None:
-        """Everything is served but HTTPS, which is drained: let short transfers end."""
+        """Let short transfers end, and what cannot be handed over. Meanwhile all is served but HTTPS."""
         self._http.stop_secure()
-        grace = time.monotonic() + GRACE_SECONDS
+        grace, staying = time.monotonic() + GRACE_SECONDS, self._http.staying
         while self._tftp.active or self._http.active:
             now = time.monotonic()
-            if now > end or (now > grace and not self._http.secure):
+            if now > end or (now > grace and not staying & self._http.staying):
                 return
             await asyncio.sleep(_LOOK)
 
     async def _drain(self, end: float) -> None:
-        """Let end what cannot be handed over."""
+        """Let end what cannot be handed over and was asked for since."""
         while self._http.staying and time.monotonic() < end:  # noqa: ASYNC110 -- of many things, once a process
             await asyncio.sleep(_LOOK)
 
     async def _hand_over(self, outgoing: Outgoing, end: float, hurry: asyncio.Event) -> None:
         """Leave the transfers to the next process; those that find no room have until `end`."""
-        with contextlib.closing(tftp_handover.Contents()) as contents:
-            parcels = tftp_handover.parcels(self._tftp, contents) + self._downloads()
-            taken = outgoing.offer(parcels)
-            others = set(parcels) - set(taken)
-            await _unless(hurry, _ended(others, end))
-            counts = outgoing.finish(taken, self._memory.written())
-        left = self._tftp.active + self._http.active - counts["http"]  # a download that was left is one still
+        counts, parcels, taken = {"tftp": 0, "http": 0}, list[Parcel](), list[Parcel]()
+        try:
+            with contextlib.closing(tftp_handover.Contents()) as contents:
+                parcels = tftp_handover.parcels(self._tftp, contents) + self._downloads()
+                taken = outgoing.offer(parcels)
+                await _unless(hurry, _ended(set(parcels) - set(taken), end))
+                counts = outgoing.finish(taken, self._memory.written())
+        except OSError as error:  # out of descriptors or memory
+            self._notice(f"cannot hand over what is under way: {error.strerror}", Level.WARNING)
+        left = sum(one.is_open() for one in parcels) + len(self._http.staying)
         if sum(counts.values()):
             self._notice(f"left {_count(counts['tftp'], counts['http'])} to the next process")
         if left:

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import socket
+import ssl
 import stat
 import time
 from collections.abc import Iterator
@@ -13,8 +14,12 @@ from pathlib import Path
 
 import pytest
 
+from pxed.server.fdstore import FdStore
+from pxed.server.systemd import Manager
 from pxed.tftp.packet import Error, decode
+from tests.ports import free_port
 from tests.server.booting import Machine, report_url_of
+from tests.server.certificates import authority, signed
 from tests.server.succession import BIG, INITRD, KERNEL, SMALL, Download, Unit, digest, unit
 
 KERNEL_URL, INITRD_URL = "/images/rescue/vmlinuz", "/images/rescue/initrd.img"
@@ -241,3 +246,41 @@ def test_a_stranger_at_the_port_of_a_resumed_transfer_is_told_so(pxed: Unit) -> 
     assert isinstance(packet, Error)
     assert packet.code == 5
     assert digest(read.finish()) == digest(SMALL)
+
+
+def test_a_download_by_https_is_drained_while_everything_else_is_served(pxed: Unit, tmp_path: Path) -> None:
+    """The keys of a TLS connection cannot be handed over."""
+    ca = authority(tmp_path)
+    pair = signed(ca, tmp_path, "pxed", "IP:127.0.0.1")
+    port = free_port(socket.SOCK_STREAM)
+    text = (pxed.home / "pxed.yaml").read_text()
+    tls = f"tls: {{certificate: {pair.certificate}, key: {pair.key}, port: {port}}}"
+    (pxed.home / "pxed.yaml").write_text(text.replace(f"port: {pxed.http}}}", f"port: {pxed.http}, {tls}}}"))
+    pxed.manager.start()
+    context = ssl.create_default_context(cafile=str(ca.certificate))
+    secure = context.wrap_socket(socket.create_connection(("127.0.0.1", port), 20), server_hostname="127.0.0.1")
+    kernel = Download(secure, 6 << 20).begin(KERNEL_URL)
+    time.sleep(0.2)
+    assert pxed.manager.process is not None
+    pxed.manager.process.send_signal(signal.SIGTERM)
+    pxed.manager.wait_for("STOPPING=1")
+    time.sleep(1.2)
+    assert pxed.download(INITRD_URL, 0).finish() == INITRD
+    assert pxed.manager.process.poll() is None, "it waits for the download"
+    assert digest(kernel.finish()) == digest(KERNEL)
+    assert pxed.manager.process.wait(20) == 0
+    pxed.manager.start()
+    assert "kept-https" in pxed.manager.names()
+
+
+def test_a_service_manager_that_does_not_answer_is_waited_for_in_bounds(tmp_path: Path) -> None:
+    """And nothing is taken to be kept."""
+    path = str(tmp_path / "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as silent, socket.socket() as sock:
+        silent.bind(path)
+        store, began = FdStore(Manager(path)), time.monotonic()
+        assert not store.barrier(0.2)
+        assert not store.keep_all("transfers-0", [sock.fileno()], 0.2)
+        assert 0.4 <= time.monotonic() - began < 5
+    assert not FdStore(Manager(path)).keep_all("transfers-0", [0], 0.2), "nobody is there any more"
+    assert not FdStore(Manager()).barrier(0.2)
