@@ -65,7 +65,12 @@ def test_a_machine_with_secure_boot_boots_a_signed_chain(artifacts: Path) -> Non
         assert list(served) == ["shimx64.efi", "grubx64.efi", "linux/vmlinuz", "linux/initrd.img"]
 
 
-def test_ipxe_is_refused(artifacts: Path) -> None:
-    with laboratory(artifacts, document(artifacts, {GUEST: "plain"}), taps=1) as lab:
+def test_ipxe_is_refused_and_pxed_says_that_it_never_spoke(artifacts: Path) -> None:
+    described = document(artifacts, {GUEST: "plain"})
+    described["server"]["patience"] = 40  # 18 s until it says so
+    with laboratory(artifacts, described, taps=1) as lab:
         machine = lab.boot(GUEST)
-        assert machine.wait_for("Access Denied", 90), lab.story(machine)
+        assert machine.wait_for("NBP file downloaded successfully.", 60), lab.story(machine)
+        assert machine.wait_for("BdsDxe: failed to load Boot0001", 30), lab.story(machine)
+        assert any(line.endswith(": Access Denied") for line in machine.console.lines)
+        assert lab.daemon.wait("stuck", GUEST.name)["fault"] == "loader-silent"
