@@ -12,7 +12,8 @@ from tests.lab.process import CACHE, alone, run
 
 SUITE = "bookworm"
 _PACKAGES = ("systemd", "systemd-sysv", "dbus", "udev", "iproute2", "procps", "python3")
-_LATER = ("ipxe", "python3", "adduser")  # downloaded, not installed: for apt install ./pxed.deb
+# Downloaded, not installed: for apt install ./pxed.deb, and who may have pxed's ports (tests/service/test_host.py).
+_LATER = ("ipxe", "python3", "adduser", "dnsmasq", "tftpd-hpa")
 
 
 def system_tree(suite: str = SUITE) -> Path:

@@ -61,6 +61,8 @@ _PROGRAMS = {
     "virtnetworkd": Program.LIBVIRT,
 }
 _COLOCATED = "if it serves pxed's machines, let it have the port (`server.dhcp: colocated`); if not, stop it"
+# Not `systemctl disable --now`: of a service that only has a script in /etc/init.d, as tftpd-hpa, atftpd and
+# isc-dhcp-server have in Debian 12, it disables and does not stop (systemd 252).
 WAYS_OUT: Mapping[tuple[Program, str], str] = MappingProxyType(
     {
         (Program.LIBVIRT, "dhcp"): "name pxed's own interfaces in `server.interfaces`, without libvirt's ({devices}); "
@@ -78,21 +80,31 @@ WAYS_OUT: Mapping[tuple[Program, str], str] = MappingProxyType(
             Program.DNSMASQ,
             "tftp",
         ): "take `enable-tftp` out of its configuration and restart it: pxed has boot loaders",
-        (Program.TFTPD_HPA, "tftp"): "systemctl disable --now tftpd-hpa; what it serves can lie in data_dir/loaders",
-        (Program.ATFTPD, "tftp"): "systemctl disable --now atftpd; what it serves can lie in data_dir/loaders",
-        (Program.ISC_DHCP, "dhcp"): _COLOCATED + " (systemctl disable --now isc-dhcp-server)",
-        (Program.KEA, "dhcp"): _COLOCATED + " (systemctl disable --now kea-dhcp4-server)",
+        (
+            Program.TFTPD_HPA,
+            "tftp",
+        ): "systemctl stop tftpd-hpa && systemctl disable tftpd-hpa; what it serves can lie in data_dir/loaders",
+        (
+            Program.ATFTPD,
+            "tftp",
+        ): "systemctl stop atftpd && systemctl disable atftpd; what it serves can lie in data_dir/loaders",
+        (Program.ISC_DHCP, "dhcp"): _COLOCATED
+        + " (systemctl stop isc-dhcp-server && systemctl disable isc-dhcp-server)",
+        (Program.KEA, "dhcp"): _COLOCATED + " (systemctl stop kea-dhcp4-server && systemctl disable kea-dhcp4-server)",
         (Program.INETD, "tftp"): "take the line that begins with tftp out of /etc/inetd.conf and restart it",
         (Program.XINETD, "tftp"): "set `disable = yes` in /etc/xinetd.d/tftp and restart it",
         (Program.PXED, "any"): "one runs already: restart or stop that one",
-        (Program.SOCKET, "any"): "systemctl disable --now {unit}",
-        (Program.SERVICE, "rivals"): "systemctl disable --now {unit}",
+        (Program.SOCKET, "any"): "systemctl stop {unit} && systemctl disable {unit}",
+        (Program.SERVICE, "rivals"): "systemctl stop {unit} && systemctl disable {unit}",
         (Program.OTHER, "rivals"): "stop it",
-        (Program.SERVICE, "dhcp"): _COLOCATED + " (systemctl disable --now {unit})",
-        (Program.SERVICE, "bootserver"): "another boot server: systemctl disable --now {unit}",
-        (Program.SERVICE, "tftp"): "systemctl disable --now {unit}, or set `server.tftp.port`, which no firmware asks",
-        (Program.SERVICE, "http"): "set `server.http.port`, or systemctl disable --now {unit}",
-        (Program.SERVICE, "https"): "set `server.http.tls.port`, or systemctl disable --now {unit}",
+        (Program.SERVICE, "dhcp"): _COLOCATED + " (systemctl stop {unit} && systemctl disable {unit})",
+        (Program.SERVICE, "bootserver"): "another boot server: systemctl stop {unit} && systemctl disable {unit}",
+        (
+            Program.SERVICE,
+            "tftp",
+        ): "systemctl stop {unit} && systemctl disable {unit}, or set `server.tftp.port`, which no firmware asks",
+        (Program.SERVICE, "http"): "set `server.http.port`, or systemctl stop {unit} && systemctl disable {unit}",
+        (Program.SERVICE, "https"): "set `server.http.tls.port`, or systemctl stop {unit} && systemctl disable {unit}",
         (Program.SERVICE, "syslog"): "set `server.syslog: {{port: ...}}`, or take its UDP receiver out",
         (Program.OTHER, "dhcp"): _COLOCATED,
         (Program.OTHER, "bootserver"): "it is another boot server: stop it",

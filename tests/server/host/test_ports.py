@@ -59,9 +59,9 @@ SAID = {
         "UDP port 67 is taken by libvirt's dnsmasq: name pxed's own interfaces in `server.interfaces`",
         "without libvirt's (virbr0)",
     ),
-    "tftpd-hpa": (TFTP, Holder("0.0.0.0", unit="tftpd-hpa.service"), "", "systemctl disable --now tftpd-hpa;"),
+    "tftpd-hpa": (TFTP, Holder("0.0.0.0", unit="tftpd-hpa.service"), "", "systemctl stop tftpd-hpa && systemctl"),
     "a web server": (HTTP, Holder("0.0.0.0", unit="nginx.service"), "port 8080 is taken by nginx.service", "http.port"),
-    "a socket unit": (TFTP, Holder("0.0.0.0", unit="tftpd.socket", systemd=True), "", "disable --now tftpd.socket"),
+    "a socket unit": (TFTP, Holder("0.0.0.0", unit="tftpd.socket", systemd=True), "", "stop tftpd.socket && systemctl"),
     "one that nothing is known of": (HTTP, Holder("0.0.0.0", user="root"), "a program of user root", "check --host"),
 }  # fmt: skip
 

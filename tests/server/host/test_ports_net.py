@@ -125,7 +125,7 @@ TAKEN = {
     "dnsmasq": (EVERYWHERE, 67, "[]", "UDP port 67 is taken by dnsmasq (pid {pid}): if it serves"),
     "libvirt's network": (LIBVIRT, 67, "[]", "UDP port 67 is taken by libvirt's dnsmasq: name pxed's own"),
     "libvirt's network, named": (LIBVIRT, 67, "[virbr0]", "UDP port 67 on virbr0 is taken by libvirt's dnsmasq: "),
-    "tftpd-hpa": ("", 69, "[eth1]", "UDP port 69 on eth1 is taken by in.tftpd (pid {pid}): systemctl disable --now"),
+    "tftpd-hpa": ("", 69, "[eth1]", "UDP port 69 on eth1 is taken by in.tftpd (pid {pid}): systemctl stop"),
 }  # fmt: skip
 
 
