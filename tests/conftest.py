@@ -51,8 +51,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def _missing(item: pytest.Item) -> str:
     """What the host lacks for this test; "" if nothing."""
-    libvirt = "tests/vagrant" in item.path.as_posix()
-    real_firmware = libvirt or item.get_closest_marker("e2e") is not None
+    real_firmware = any(item.get_closest_marker(name) for name in ("e2e", "vagrant"))
+    libvirt = real_firmware and "tests/vagrant" in item.path.as_posix()
     if not real_firmware and item.get_closest_marker("net") is None:
         return ""
     if os.geteuid():

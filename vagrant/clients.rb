@@ -6,6 +6,7 @@
 
 module PxedClients
   DRIVER = ENV.fetch("PXED_DRIVER", "kvm")
+  CPU = DRIVER == "kvm" ? "host-model" : "maximum"
   MEMORY = ENV.fetch("PXED_MEMORY", "3072").to_i
   CONSOLE = ENV["PXED_CONSOLE"]
   OVMF = "/usr/share/OVMF/OVMF_CODE_4M.fd" # without Secure Boot, which refuses Debian's iPXE
@@ -30,7 +31,7 @@ module PxedClients
   def self.machine(libvirt, name, firmware, card)
     libvirt.default_prefix = "pxed_"
     libvirt.driver = DRIVER
-    libvirt.cpu_mode = DRIVER == "kvm" ? "host-model" : "maximum"
+    libvirt.cpu_mode = CPU
     libvirt.memory = MEMORY
     libvirt.cpus = 1
     libvirt.mgmt_attach = false # its only network is the one that it boots from

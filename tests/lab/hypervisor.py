@@ -33,9 +33,19 @@ class Hypervisor:
     leader: int
     program: Program
 
-    def run(self, *argv: str, timeout: float = 120, env: Mapping[str, str] | None = None) -> str:
+    def run(
+        self, *argv: str, timeout: float = 120, env: Mapping[str, str] | None = None, directory: Path | None = None
+    ) -> str:
         """Run a program in there; its output. LabError with what it said if it fails."""
-        enter = ("nsenter", "--target", str(self.leader), "--mount", "--pid", "--net", f"--wd={Path.cwd()}")
+        enter = (
+            "nsenter",
+            "--target",
+            str(self.leader),
+            "--mount",
+            "--pid",
+            "--net",
+            f"--wd={directory or Path.cwd()}",
+        )
         try:
             done = subprocess.run(
                 [*enter, *argv],

@@ -20,6 +20,7 @@ from tests.lab.process import ROOT, LabError, run
 VAGRANT = ROOT / "vagrant"
 LIBVIRT = VAGRANT / "libvirt"
 PXED = Path(sys.executable).with_name("pxed")
+MEGABYTES = {"bios": 192, "uefi": 320}
 BOOT_SECONDS = 120.0  # a machine takes 25 on an idle host
 
 
@@ -71,7 +72,7 @@ def vagrant(host: Hypervisor, place: str, *argv: str) -> str:
     env = {
         "VAGRANT_CWD": str(VAGRANT / place),
         "VAGRANT_HOME": str(host.directory / "home"),
-        "VAGRANT_DOTFILE_PATH": str(host.directory / f"dot-{Path(place).name}"),
+        "VAGRANT_DOTFILE_PATH": str(host.directory / f"dot-{place}"),
         "VAGRANT_CHECKPOINT_DISABLE": "1",
         "PXED_DRIVER": "qemu",
         "PXED_MEMORY": "320",

@@ -10,11 +10,9 @@ import pytest
 
 from tests.lab.dhcpserver import on_bridge
 from tests.lab.hypervisor import Hypervisor, by_tcg
-from tests.vagrant.site import LIBVIRT, VAGRANT, expect_boot, pxed_on
+from tests.vagrant.site import LIBVIRT, MEGABYTES, VAGRANT, expect_boot, pxed_on
 
 pytestmark = pytest.mark.e2e
-
-MEGABYTES = {"bios": 192, "uefi": 320}
 
 
 @contextlib.contextmanager
@@ -68,7 +66,7 @@ def test_beside_libvirts_own_dhcp_server_port_67_cannot_be_had_and_pxed_says_wha
     with network(host, "network-dhcp.xml"), pytest.raises(Exception, match=r"dhcp: colocated") as refused:  # noqa: SIM117
         with pxed_on(host, VAGRANT / "host" / "pxed.yaml", dhcp="proxy"):
             pass
-    assert "UDP port 67 on virbr-pxed is taken by dnsmasq" in str(refused.value)
+    assert "UDP port 67 on virbr-pxed is taken by libvirt's dnsmasq" in str(refused.value)
 
 
 def test_a_machine_boots_on_a_network_whose_dhcp_server_is_another_host(host: Hypervisor) -> None:

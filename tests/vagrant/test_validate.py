@@ -16,7 +16,7 @@ pytestmark = pytest.mark.e2e
 CLIENTS = dict(re.findall(r'\["(\w+)", "([0-9a-f:]{17})"', (VAGRANT / "clients.rb").read_text()))
 
 
-@pytest.mark.parametrize("place", ["host"])
+@pytest.mark.parametrize("place", ["", "host"])
 def test_vagrant_validates(host: Hypervisor, place: str) -> None:
     assert "validated successfully" in vagrant(host, place, "validate")
 
