@@ -119,6 +119,14 @@ def test_an_inventory_that_the_service_cannot_read(host: Site) -> None:
     starts(host)
 
 
+def test_another_inventory_than_the_services_is_not_judged_by_its_sandbox(host: Site) -> None:
+    host.system.run("cp", CONFIG, "/root/new.yaml")
+    host.system.run("cp", "/etc/pxed/worker.ign", "/root/worker.ign")
+    done = host.system.attempt("pxed", "check", "--host", "-c", "/root/new.yaml")
+    assert f"the service pxed serves {CONFIG}, not /root/new.yaml" in done.stdout
+    assert "file-hidden" not in done.stderr
+
+
 def test_another_data_dir_needs_a_hole_in_the_sandbox(host: Site) -> None:
     host.configure(example(data_dir="/srv/pxed"))
     host.system.run("install", "-d", "-o", "pxed", "-g", "pxed", "-m", "750", "/srv/pxed")

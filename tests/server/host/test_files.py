@@ -13,9 +13,13 @@ from pathlib import Path
 
 import pytest
 
+from pxed.inventory.loader import load
 from pxed.server.host.access import Access, Need, Wanted, probe_as
 from pxed.server.host.files import Reader, directory_finding, file_finding, findings_of, space_finding
+from pxed.server.host.reach import lock_findings
 from pxed.server.host.sandbox import Service
+from pxed.status.store.errors import StoreError
+from pxed.status.store.sqlite import Sqlite
 from tests.lab.process import ROOT
 
 PXED = Path(sys.executable).with_name("pxed")
@@ -120,6 +124,20 @@ def test_each_way_out_is_one(home: Path) -> None:
             command = one.remedy.partition(";")[0].partition(", or ")[0]
             subprocess.run(["bash", "-c", command], check=True)
     assert findings_of(probe_as("nobody", wanted), NOBODY, None) == []
+
+
+def test_a_state_that_another_pxed_has_is_told_until_that_ends(home: Path) -> None:
+    (home / "pxed.yaml").write_text("server: {data_dir: .}\n")
+    inventory = load(home / "pxed.yaml")
+    assert lock_findings(inventory) == []
+    store = Sqlite(home / "state.db", read_only=False)
+    store.lock()
+    with pytest.raises(StoreError) as refused:
+        Sqlite(home / "state.db", read_only=False).lock()
+    (found,) = lock_findings(inventory)
+    assert found.sentence == str(refused.value), "the daemon says the same"
+    store.close()
+    assert lock_findings(inventory) == []
 
 
 def serving(home: Path, more: str) -> str:

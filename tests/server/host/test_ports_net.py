@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -180,6 +181,26 @@ def test_somebody_who_may_not_see_processes_is_told_who_can(tmp_path: Path) -> N
         _, found = check(config, "setpriv", "--reuid=nobody", "--clear-groups", "--bounding-set=-all")
     assert "a program of user root (`pxed check --host`, as root, names it)" in found["port-taken"]["message"]
     assert found["not-root"]["severity"] == "note"
+
+
+@pytest.mark.usefixtures("host")
+def test_a_host_without_systemd_needs_one_capability_and_no_root(tmp_path: Path) -> None:
+    """The command of docs/how-to/check-host.md."""
+    page = (ROOT / "docs" / "how-to" / "check-host.md").read_text().replace("\n", " ")
+    found = re.search(r"`(setpriv [^`]+) pxed serve`", page)
+    assert found is not None
+    words = found[1].replace("=pxed", "=nobody").replace("--regid=nobody", "--regid=nogroup").split()
+    with tempfile.TemporaryDirectory(prefix="pxed-") as home:
+        config = inventory(Path(home), "[eth1]")
+        subprocess.run(["chown", "-R", "nobody:nogroup", home], check=True)
+        argv = [*words, str(PXED), "serve", "-c", str(config)]
+        pxed = spawn(argv, log=tmp_path / "log", namespace=HOST, name="pxed")
+        try:
+            assert pxed.output.wait(lambda line: " ready: " in line or None, timeout=20), pxed.output.end()
+            if not Path("/run/systemd/system").is_dir():
+                assert pxed.output.wait(lambda line: "this host does not run systemd" in line or None, timeout=20)
+        finally:
+            pxed.stop()
 
 
 @pytest.mark.usefixtures("host")
