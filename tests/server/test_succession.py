@@ -34,9 +34,9 @@ def pxed(tmp_path: Path) -> Iterator[Unit]:
 def test_transfers_go_on_over_restarts_byte_for_byte(pxed: Unit) -> None:
     """Two HTTP downloads, TFTP lock-step of a file in memory, and windows of one that is read in pieces."""
     pxed.manager.start()
-    kernel = pxed.download(KERNEL_URL, 5 << 20)
-    closing = pxed.download(KERNEL_URL, 5 << 20, close=True)
-    lockstep = pxed.read("small.efi", 0.007)
+    kernel = pxed.download(KERNEL_URL, 7 << 20)
+    closing = pxed.download(KERNEL_URL, 7 << 20, close=True)
+    lockstep = pxed.read("small.efi", 0.006)
     windows = pxed.read("big.efi", 0.02, blksize="1428", windowsize="16", tsize="0")
     for _ in range(2):
         time.sleep(0.3)
@@ -188,7 +188,7 @@ def test_what_finds_no_room_is_drained_and_the_rest_is_handed_over(tmp_path: Pat
     """Room for the two listening sockets, the state, and a few of twelve transfers."""
     with unit(tmp_path, room=10) as pxed:
         pxed.manager.start()
-        reads = [pxed.read("small.efi", 0.012 if number < 3 else 0.002) for number in range(12)]
+        reads = [pxed.read("small.efi", 0.006 if number < 3 else 0.001) for number in range(12)]
         time.sleep(0.3)
         pxed.manager.restart()
         assert {digest(read.finish()) for read in reads} == {digest(SMALL)}
@@ -223,7 +223,7 @@ def test_a_stop_ends_transfers_at_once(pxed: Unit) -> None:
 def test_a_second_signal_hurries(pxed: Unit) -> None:
     """The transfers are handed over all the same."""
     pxed.manager.start()
-    kernel = pxed.download(KERNEL_URL, 6 << 20)
+    kernel = pxed.download(KERNEL_URL, 12 << 20)
     time.sleep(0.2)
     assert pxed.manager.process is not None
     pxed.manager.process.send_signal(signal.SIGTERM)

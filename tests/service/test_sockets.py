@@ -6,7 +6,9 @@ import json
 
 import pytest
 
+from tests.lab.daemon import URL
 from tests.lab.netns import DHCP_ADDRESS
+from tests.lab.process import running
 from tests.lab.vm import Firmware, Guest
 from tests.service.site import UNIT, Site, inventory_of
 
@@ -15,12 +17,17 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 GUEST = Guest("uefi", Firmware.UEFI)
 PLAYED = "52:54:00:77:00:50"
 SOCKETS = ("pxed.socket", "pxed-bootserver.socket", "pxed-tftp.socket", "pxed-http.socket", "pxed-rivals.socket")
+BIG = bytes(range(256)) * (24 << 12)  # more than the connection's buffers take
 DROP_IN = "/etc/systemd/system/pxed.service.d"
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _enabled(host: Site) -> None:
     document = inventory_of({GUEST: "worker"})
+    document["images"]["big"] = {"kernel": "big/vmlinuz"}
+    place = host.system.root / "var/lib/pxed/images/big"
+    place.mkdir()
+    (place / "vmlinuz").write_bytes(BIG)
     document["machines"]["played"] = {"mac": PLAYED, "profile": "worker"}
     host.configure(document)
     host.system.run("mkdir", "-p", DROP_IN)
@@ -48,6 +55,17 @@ def test_it_has_no_capability_and_a_user_namespace_of_its_own(host: Site) -> Non
 def test_other_dhcp_servers_are_heard_on_the_socket_that_was_handed_over(host: Site) -> None:
     network = json.loads(host.ask("/api/v1/network")[1])
     assert DHCP_ADDRESS in json.dumps(network)
+
+
+def test_a_download_goes_on_over_a_restart(host: Site) -> None:
+    """The ports are systemd's; the transfer is in the store."""
+    url, mark = f"{URL}/images/big/vmlinuz", host.mark()
+    argv = ("curl", "-sS", "--fail", "--limit-rate", "8M", "-o", "-", url)
+    with running(argv, log=host.directory / "curl.log", namespace=host.network.dhcp) as curl:
+        host.system.run("systemctl", "restart", UNIT)
+        assert curl.wait(60) == 0
+    assert curl.log.read_bytes() == BIG
+    assert "1 HTTP" in host.wait("goes on with", start=mark)["MESSAGE"]
 
 
 def test_a_boot_goes_on_when_the_daemon_is_killed_in_the_middle(host: Site) -> None:
