@@ -119,18 +119,3 @@ def test_a_killed_service_leaves_its_ports_open(host: Site) -> None:
     assert host.health()["status"] == "ok", "the connection waited for the next process"
     host.restarted(mark)
     assert store(host) == 4
-
-
-def test_what_finds_no_room_ends_before_the_restart(host: Site, tmp_path: Path) -> None:
-    """Room for the four ports and the note alone: the transfers are drained, as without a store."""
-    host.system.write("/etc/systemd/system/pxed.service.d/store.conf", "[Service]\nFileDescriptorStoreMax=7\n")
-    host.system.run("systemctl", "daemon-reload")
-    host.system.run("systemctl", "stop", UNIT)
-    assert store(host) == 0, "a stop lets go of all"
-    host.system.run("systemctl", "start", UNIT)
-    mark, clients = host.mark(), Clients(host, tmp_path)
-    time.sleep(0.3)
-    host.system.run("systemctl", "restart", UNIT)
-    assert clients.finish() == {"lockstep": LOCKSTEP, "windows": WINDOWS, "kernel": KERNEL}
-    late = [one for one in host.system.journal(UNIT) if int(one["__REALTIME_TIMESTAMP"]) > mark]
-    assert not [one for one in late if "goes on" in str(one["MESSAGE"])]
