@@ -14,9 +14,8 @@ from typing import Any
 
 import yaml
 
-from tests.lab import daemon, dhcpserver, inventory, netns, nspawn, process, stages, vm
+from tests.lab import daemon, debpackage, dhcpserver, inventory, netns, nspawn, process, stages, vm
 from tests.lab.guest import Printout
-from tests.service.installed import install
 
 UNIT = "pxed.service"
 HOME = Path("/var/lib/pxed")
@@ -142,14 +141,20 @@ def inventory_of(machines: Mapping[vm.Guest, str], **server: Any) -> dict[str, A
     return found
 
 
+def install(system: nspawn.Container, package: Path) -> None:
+    """As an administrator does, without a network: what the package depends on is in apt's cache."""
+    system.put(package, "/root/pxed.deb")
+    system.run("apt-get", "install", "--yes", "--no-install-recommends", "/root/pxed.deb", timeout=120)
+
+
 @contextlib.contextmanager
 def site(name: str, directory: Path, *, taps: int = 2) -> Iterator[Site]:
-    """The host with pxed installed and its image in place, nothing enabled or started yet."""
+    """The host with pxed's Debian package installed and its image in place, nothing enabled or started yet."""
     with contextlib.ExitStack() as stack:
         network = stack.enter_context(netns.network(taps))
         stack.enter_context(dhcpserver.serving(network, directory))
         system = stack.enter_context(nspawn.container(name, network=network.pxe))
-        install(system)
+        install(system, debpackage.debian_package())
         inventory.fill(directory)
         system.put(directory / "data" / "images", f"{HOME}/images")
         system.run("chown", "-R", "pxed:pxed", str(HOME))

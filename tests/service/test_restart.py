@@ -17,7 +17,7 @@ from tests.lab.process import Program, running, spawn
 from tests.lab.vm import Firmware, Guest
 from tests.service.site import HOME, PROBE, UNIT, Site, inventory_of
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
 
 LOCKSTEP, WINDOWS, KERNEL = os.urandom(32 << 20), os.urandom(24 << 20), os.urandom(24 << 20)
 AWAKE, ASLEEP = 0.004, 0.03  # seconds in turn that the client with windows runs and is stopped: else it is too fast

@@ -12,7 +12,7 @@ from tests.lab.process import running
 from tests.lab.vm import Firmware, Guest
 from tests.service.site import UNIT, Site, inventory_of
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
 
 GUEST = Guest("uefi", Firmware.UEFI)
 PLAYED = "52:54:00:77:00:50"

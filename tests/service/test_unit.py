@@ -16,7 +16,7 @@ from tests.lab.vm import Firmware, Guest
 from tests.server.certificates import authority, signed
 from tests.service.site import CONFIG, UNIT, Site, inventory_of
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
 
 GUEST = Guest("bios", Firmware.BIOS)
 UEFI = Guest("uefi", Firmware.UEFI, 1)
