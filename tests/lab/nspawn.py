@@ -112,15 +112,15 @@ def container(name: str, *, network: str = "", suite: str = SUITE, log: Path | N
         place = Path(scratch, "overlay")
         place.mkdir()
         stack.callback(_remove, group)
-        told = stack.enter_context(_notified(Path(scratch, "notify")))
         where = f"--network-namespace-path=/run/netns/{network}" if network else "--private-network"
         argv = (*_UNSHARE, str(_SCRIPT), str(place), str(tree), group, where, f"--machine={name}")
-        os.environ["NOTIFY_SOCKET"] = str(Path(scratch, "notify"))
-        try:
-            program = stack.enter_context(running(argv, log=log or Path(scratch, "log"), name="systemd-nspawn"))
-        finally:
-            del os.environ["NOTIFY_SOCKET"]
-        leader = _booted(told, program)
+        with _notified(Path(scratch, "notify")) as told:
+            os.environ["NOTIFY_SOCKET"] = str(Path(scratch, "notify"))
+            try:
+                program = stack.enter_context(running(argv, log=log or Path(scratch, "log"), name="systemd-nspawn"))
+            finally:
+                del os.environ["NOTIFY_SOCKET"]
+            leader = _booted(told, program)
         stack.callback(_end, program, os.pidfd_open(leader))
         system = Container(name, leader, program)
         system.run("systemctl", "is-system-running", "--wait")
@@ -129,6 +129,9 @@ def container(name: str, *, network: str = "", suite: str = SUITE, log: Path | N
 
 @contextlib.contextmanager
 def _notified(path: Path) -> Iterator[socket.socket]:
+    """Where systemd-nspawn tells that it is ready. Closed after that: systemd tells it of each job that takes a while,
+    and with nobody to read it, first systemd-nspawn would wait for room, and then PID 1 for systemd-nspawn, for good.
+    """
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as told:
         told.bind(str(path))
         yield told

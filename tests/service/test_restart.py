@@ -19,8 +19,8 @@ from tests.service.site import HOME, PROBE, UNIT, Site, inventory_of
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
 
-LOCKSTEP, WINDOWS, KERNEL = os.urandom(32 << 20), os.urandom(24 << 20), os.urandom(24 << 20)
-AWAKE, ASLEEP = 0.004, 0.03  # seconds in turn that the client with windows runs and is stopped: else it is too fast
+LOCKSTEP, WINDOWS, KERNEL = os.urandom(16 << 20), os.urandom(24 << 20), os.urandom(24 << 20)
+AWAKE, ASLEEP = 0.004, 0.03  # seconds in turn that TFTP's clients run and are stopped: else a second is enough
 PLAYED = "52:54:00:77:00:50"
 
 
@@ -62,9 +62,16 @@ class Clients:
     def _slow_down(self) -> None:
         while not self._done:
             for number, seconds in ((signal.SIGSTOP, ASLEEP), (signal.SIGCONT, AWAKE)):
-                if (program := self.programs.get("windows")) is not None:
+                for program in [self.programs[name] for name in ("lockstep", "windows") if name in self.programs]:
                     program.signal(number)
                 time.sleep(seconds)
+
+    def started(self) -> None:
+        """Wait until each of them has got something."""
+        end = time.monotonic() + 30
+        while not all((file := self.place / name).exists() and file.stat().st_size for name in self.programs):
+            assert time.monotonic() < end, {one: program.output.end() for one, program in self.programs.items()}
+            time.sleep(0.01)
 
     def finish(self) -> dict[str, bytes]:
         """What each of them got."""
@@ -88,8 +95,8 @@ def test_transfers_go_on_over_restarts_byte_for_byte(host: Site, tmp_path: Path)
     assert store(host) == 4, "67, 4011, 69 and 8080"
     mark, pids = host.mark(), {host.pid()}
     clients = Clients(host, tmp_path)
+    clients.started()
     for _ in range(2):
-        time.sleep(0.2)
         host.system.run("systemctl", "restart", UNIT)
         pids.add(host.pid())
     assert clients.finish() == {"lockstep": LOCKSTEP, "windows": WINDOWS, "kernel": KERNEL}
@@ -119,3 +126,18 @@ def test_a_killed_service_leaves_its_ports_open(host: Site) -> None:
     assert host.health()["status"] == "ok", "the connection waited for the next process"
     host.restarted(mark)
     assert store(host) == 4
+
+
+def test_what_finds_no_room_ends_before_the_restart(host: Site, tmp_path: Path) -> None:
+    """Room for the four ports and the note alone: the transfers are drained, as without a store."""
+    host.system.write("/etc/systemd/system/pxed.service.d/store.conf", "[Service]\nFileDescriptorStoreMax=7\n")
+    host.system.run("systemctl", "daemon-reload")
+    host.system.run("systemctl", "stop", UNIT)
+    assert store(host) == 0, "a stop lets go of all"
+    host.system.run("systemctl", "start", UNIT)
+    mark, clients = host.mark(), Clients(host, tmp_path)
+    clients.started()
+    host.system.run("systemctl", "restart", UNIT)
+    assert clients.finish() == {"lockstep": LOCKSTEP, "windows": WINDOWS, "kernel": KERNEL}
+    late = [one for one in host.system.journal(UNIT) if int(one["__REALTIME_TIMESTAMP"]) > mark]
+    assert not [one for one in late if "goes on" in str(one["MESSAGE"])]
