@@ -1,6 +1,6 @@
 """The names of pxed's metrics, what each says, and its labels.
 
-docs/reference/metrics.md has the same list; a test compares.
+The table of docs/reference/metrics.md is made from it.
 """
 
 from __future__ import annotations

@@ -258,21 +258,6 @@ def test_the_daemon_starts_without_prometheus() -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_the_documentation_lists_each_metric() -> None:
-    page = (ROOT / "docs/reference/metrics.md").read_text()
-    rows = re.findall(r"^\| `(pxed_\w+)` \| (\w+) \| (.*?) \| (.*?) \|$", page, re.M)
-    expected = [
-        (
-            f"{metric.name}_total" if metric.kind == "counter" else metric.name,
-            metric.kind,
-            ", ".join(f"`{label}`" for label in metric.labels),
-            metric.help,
-        )
-        for metric in METRICS
-    ]
-    assert rows == expected
-
-
 def expressions() -> list[str]:
     dashboard = json.loads((ROOT / "docs/grafana/pxed.json").read_text())
     return [target["expr"] for panel in dashboard["panels"] for target in panel.get("targets", ())]
