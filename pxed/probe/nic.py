@@ -111,7 +111,7 @@ class Nic:
 
     def _attach(self) -> None:
         parent, kind = self.interface, self._kind_of_parent()
-        self._place = _new_namespace(self._home)
+        self._place = _new_namespace()
         self.interface = "eth0"
         with self.inside():
             _run("ip", "link", "set", "lo", "up")
@@ -229,14 +229,18 @@ def _open_namespace(path: str) -> int:
         raise ProbeError(f"{path}: {error.strerror}") from None
 
 
-def _new_namespace(home: int) -> int:
+def _new_namespace() -> int:
     """A network namespace without a name; this thread is where it was."""
-    if _LIBC.unshare(CLONE_NEWNET):
-        raise ProbeError(f"no network namespace can be made: {os.strerror(ctypes.get_errno())} (root is needed)")
+    before = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
     try:
-        return os.open("/proc/thread-self/ns/net", os.O_RDONLY)
+        if _LIBC.unshare(CLONE_NEWNET):
+            raise ProbeError(f"no network namespace can be made: {os.strerror(ctypes.get_errno())} (root is needed)")
+        try:
+            return os.open("/proc/thread-self/ns/net", os.O_RDONLY)
+        finally:
+            _enter(before)
     finally:
-        _enter(home)
+        os.close(before)
 
 
 def _enter(namespace: int) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-import ssl
 import time
 from collections.abc import Awaitable, Callable, Sequence, Set
 from dataclasses import replace
@@ -27,6 +26,7 @@ from pxed.server.bootpages import BootPages
 from pxed.server.callers import Caller, ClientMap, caller_of, named
 from pxed.server.certificate import Tls
 from pxed.server.configpages import ConfigPages
+from pxed.server.connections import DUE_SECONDS, Connection, Server
 from pxed.server.counters import Counters
 from pxed.server.dashboard import Dashboard
 from pxed.server.downloads import Downloads
@@ -41,16 +41,9 @@ from pxed.server.releases import Releases
 from pxed.server.replies import Asked, HttpRefusalError, text_reply
 from pxed.server.reportpages import ReportPages
 from pxed.server.routes import Found, Refusal, Route, route
-from pxed.server.secure import SecureListener, broken
+from pxed.server.secure import SecureListener
 from pxed.server.services import Services
 from pxed.server.tcp import close_gently
-
-# Bounds what a peer can occupy. iPXE's requests are below 1 KiB, a browser's below 8.
-MAX_LINE = 8190
-MAX_HEADERS = 64
-MAX_CONNECTIONS = 4096
-# A connection without a complete request is closed after this: idle keep-alive and headers that trickle (slowloris).
-IDLE_SECONDS = 75.0
 
 _LOG = logging.getLogger(__name__)
 # Under these paths an error means that a machine does not boot: somebody should act on it.
@@ -59,7 +52,6 @@ _NOT_LET_IN = frozenset({401, 429})
 _NAMING_ROUTES = frozenset({Route.IGNITION, Route.ARCHIVE, Route.REPORT})
 
 Handler = Callable[[Asked], Awaitable[web.StreamResponse]]
-Malformed = Callable[[web.BaseRequest, int, str], web.StreamResponse]
 
 
 class HttpServer:
@@ -109,9 +101,9 @@ class HttpServer:
             **machine_handlers(pages),
             **dashboard.handlers(self._api.index),
         }
-        self._server: _Server | None = None
+        self._server: Server | None = None
         self._listeners: list[asyncio.Server | SecureListener] = []
-        self._busy: set[_Connection] = set()
+        self._busy: set[Connection] = set()
         self._resumed: set[asyncio.Task[None]] = set()  # downloads of the process before
         self._idle = asyncio.Event()
         self._idle.set()
@@ -123,9 +115,9 @@ class HttpServer:
 
     @property
     def staying(self) -> Set[object]:
-        """The connections with an answer that no other process can go on with."""
+        """The connections with an answer that no other process can go on with, and those whose request is due."""
         moving = {one.connection for one in self._downloads.going if one.descriptors is not None}
-        return self._busy - moving
+        return (self._busy - moving) | {one for one in self._connections if one.is_due}
 
     @property
     def downloads(self) -> Downloads:
@@ -135,7 +127,7 @@ class HttpServer:
         self, sockets: Sequence[socket.socket], secure: Sequence[socket.socket] = (), tls: Tls | None = None
     ) -> None:
         """Accept connections, those of `secure` by HTTPS. The sockets are closed when the server stops."""
-        self._server = _Server(self._handle, self._refuse_malformed, self._emit)
+        self._server = Server(self._handle, self._refuse_malformed, self._emit)
         loop = asyncio.get_running_loop()
         self._listeners = [await loop.create_server(self._server, sock=sock) for sock in sockets]
         self._listeners += [SecureListener(sock, self._server, tls, self._emit) for sock in secure if tls is not None]
@@ -188,8 +180,8 @@ class HttpServer:
             if isinstance(listener, SecureListener):
                 listener.close()
         self._end_streams()
-        for connection in self._server.connections if self._server is not None else ():
-            if _is_secure(connection):
+        for connection in self._connections:
+            if connection.is_secure:
                 self._last_of(connection)
 
     def stop_accepting(self) -> None:
@@ -198,25 +190,35 @@ class HttpServer:
             listener.close()
         self._listeners = []
         self._end_streams()
-        for connection in self._server.connections if self._server is not None else ():
-            self._last_of(connection)
+        self._last_of_all()
+        asyncio.get_running_loop().call_later(DUE_SECONDS, self._last_of_all)  # and of those that were due
 
     def _end_streams(self) -> None:
         self._api.close()
         self._dashboard.close()
 
-    def _last_of(self, connection: web.RequestHandler) -> None:
-        """Let a connection's request be its last."""
+    @property
+    def _connections(self) -> list[Connection]:
+        return [cast(Connection, one) for one in self._server.connections] if self._server is not None else []
+
+    def _last_of_all(self) -> None:
+        for connection in self._connections:
+            self._last_of(connection)
+
+    def _last_of(self, connection: Connection) -> None:
+        """Let a connection's request be its last, also one that is on its way."""
         # aiohttp's own pre_shutdown() only stops reading idle connections: their next request would hang.
         if connection in self._busy:
             connection.close()
-        else:
+        elif not connection.is_due:
             connection.force_close()
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        connection = cast("_Connection", request.protocol)  # answers its requests one after the other
+        connection = cast(Connection, request.protocol)  # answers its requests one after the other
         self._busy.add(connection)
-        connection.answering = True
+        connection.answering = connection.has_asked = True
+        if not self._listeners:
+            connection.close()
         self._idle.clear()
         try:
             return await self._answer(request)
@@ -278,81 +280,9 @@ class HttpServer:
         self._emit(Event(Kind.NOTICE, time.time(), text=text, level=Level.WARNING))
 
 
-def _is_secure(connection: web.RequestHandler) -> bool:
-    transport = connection.transport
-    return transport is not None and transport.get_extra_info("sslcontext") is not None
-
-
 def _meant(caller: Caller, found: Found, inventory: Inventory) -> Caller:
     """The caller as the machine that its path names, where its address does not tell who it is."""
     if caller.machine or found.route not in _NAMING_ROUTES:
         return caller
     machine, _ = named(inventory, found.args[0].removesuffix(OEM_SUFFIX))
     return replace(caller, machine=machine.name) if machine else caller
-
-
-class _Server(web.Server):
-    """Makes the connections and bounds their number."""
-
-    def __init__(
-        self, handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]], malformed: Malformed, emit: Emit
-    ) -> None:
-        super().__init__(handler)
-        self._malformed = malformed
-        self._emit = emit
-
-    def __call__(self) -> web.RequestHandler:
-        return _Connection(self, self._malformed)
-
-    def connection_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
-        super().connection_made(handler, transport)
-        if len(self._connections) > MAX_CONNECTIONS:
-            transport.abort()
-
-    def connection_lost(self, handler: web.RequestHandler, exc: BaseException | None = None) -> None:
-        super().connection_lost(handler, exc)
-        if isinstance(exc, ssl.SSLError):  # with TLS 1.3 a client judges our certificate after the handshake
-            peer = handler.transport.get_extra_info("peername") if handler.transport else None
-            self._emit(broken(str(peer[0]) if peer else "", exc))
-
-
-class _Connection(web.RequestHandler):
-    """A connection that answers what is no HTTP in our words, and logs it as an event rather than as a traceback."""
-
-    __slots__ = ("_malformed", "_more", "answering")
-
-    def __init__(self, server: web.Server, malformed: Malformed) -> None:
-        super().__init__(
-            server,
-            loop=asyncio.get_running_loop(),
-            keepalive_timeout=IDLE_SECONDS,
-            access_log=None,  # type: ignore[arg-type]  # None is its documented way to have none
-            max_line_size=MAX_LINE,
-            max_field_size=MAX_LINE,
-            max_headers=MAX_HEADERS,
-        )
-        self._malformed = malformed
-        self._more = False
-        self.answering = False
-
-    @property
-    def has_more(self) -> bool:
-        """Whether the client has sent more than the request that is being answered."""
-        return self._more or bool(self._messages)
-
-    def data_received(self, data: bytes) -> None:
-        self._more = self.answering or not data.endswith(b"\r\n\r\n")
-        super().data_received(data)
-
-    def handle_error(
-        self,
-        request: web.BaseRequest,
-        status: int = 500,
-        exc: BaseException | None = None,
-        message: str | None = None,
-    ) -> web.StreamResponse:
-        if request.writer.output_size > 0:
-            raise ConnectionError("the answer had begun")
-        response = self._malformed(request, status, message or repr(exc))
-        response.force_close()
-        return response

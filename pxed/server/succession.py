@@ -110,7 +110,8 @@ class Succession:
             await asyncio.sleep(_LOOK)
 
     async def _drain(self, end: float) -> None:
-        """Let end what cannot be handed over and was asked for since."""
+        """Let end what cannot be handed over and was asked for since, on connections that were just accepted too."""
+        await asyncio.sleep(_LOOK)
         while self._http.staying and time.monotonic() < end:  # noqa: ASYNC110 -- of many things, once a process
             await asyncio.sleep(_LOOK)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pxed.events import Kind, Level
-from pxed.server import http as module
+from pxed.server import connections as module
 from tests.server.httpsite import KERNEL, Site, read_answer, serving
 
 

@@ -8,6 +8,7 @@ import signal
 import socket
 import ssl
 import stat
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -75,6 +76,23 @@ def test_a_connection_with_the_next_request_in_it_ends_after_its_download(pxed: 
     pxed.manager.restart()
     assert digest(kernel.finish()) == digest(KERNEL)
     assert kernel.sock.recv(10) == b""
+
+
+def test_a_connection_whose_request_is_on_its_way_is_answered(pxed: Unit) -> None:
+    """Accepted by the first process, which has nothing else to wait for, and asked of it after it was told to end."""
+    pxed.manager.start()
+    address = ("127.0.0.1", pxed.http)
+    with socket.create_connection(address, timeout=10) as early, socket.create_connection(address, timeout=10) as other:
+        other.sendall(b"GET /healthz HTTP/1.1\r\nHost: pxed\r\n\r\n")
+        assert b"200 OK" in other.recv(4096), "so the other one was accepted before"
+        restarting = threading.Thread(target=pxed.manager.restart)
+        restarting.start()
+        pxed.event("stopping")
+        time.sleep(0.1)
+        early.sendall(b"GET /healthz HTTP/1.1\r\nHost: pxed\r\n\r\n")
+        assert b"200 OK" in early.recv(4096)
+        assert early.recv(4096) == b"", "and that was the last"
+        restarting.join()
 
 
 def test_a_second_half_after_the_restart_makes_a_file_whole(pxed: Unit) -> None:

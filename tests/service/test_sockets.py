@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 
@@ -62,6 +63,9 @@ def test_a_download_goes_on_over_a_restart(host: Site) -> None:
     url, mark = f"{URL}/images/big/vmlinuz", host.mark()
     argv = ("curl", "-sS", "--fail", "--limit-rate", "8M", "-o", "-", url)
     with running(argv, log=host.directory / "curl.log", namespace=host.network.dhcp) as curl:
+        while not curl.log.stat().st_size:
+            assert curl.alive(), curl.output.end()
+            time.sleep(0.01)
         host.system.run("systemctl", "restart", UNIT)
         assert curl.wait(60) == 0
     assert curl.log.read_bytes() == BIG
