@@ -35,7 +35,7 @@ def watch(browser: Browser) -> tuple[list[str], list[str]]:
         if stage and stages[-1:] != [stage]:
             stages.append(stage)
             browser.screenshot(SHOTS / f"boot-{len(stages)}-{stage}.png")
-        return bool(state == "running")
+        return bool(state == stage == "running")
 
     browser.until(look, "that it runs", BOOT_TIMEOUT)
     return states, stages
