@@ -20,14 +20,10 @@ from pxed.cli.credentials import credential_notes, hidden_keys
 from pxed.errors import ConfigError, Problem
 from pxed.ignition.load import profiles_of
 from pxed.inventory.loader import load, located
-from pxed.inventory.model import Boot, Inventory, LoaderKey
+from pxed.inventory.model import Boot, Inventory
 from pxed.inventory.targets import IMPLIED, target_of
+from pxed.server.host.loaders import USUAL
 from pxed.server.load import load_snapshot
-
-USUAL_KEYS: tuple[LoaderKey, ...] = (
-    "bios",
-    "efi64",
-)  # what Debian's ipxe package has; other architectures need a file of the operator's
 
 
 def run(config: Path, as_json: bool, host: bool = False) -> int:
@@ -123,7 +119,7 @@ def _key_file(inventory: Inventory) -> Iterator[Problem]:
 
 def _wanted_loaders(inventory: Inventory) -> Iterator[tuple[str, str]]:
     overrides = inventory.server.loaders
-    for key in dict.fromkeys((*USUAL_KEYS, *overrides)):
+    for key in dict.fromkeys((*USUAL, *overrides)):
         yield f"server.loaders.{key}", overrides.get(key, DEFAULT_LOADERS[key])
     for name, profile in inventory.profiles.items():
         if profile.loader:

@@ -136,30 +136,28 @@ class Daemon:
         self._mirroring = Mirroring(path, self.live, bus.emit)
         self._renewal = Renewal(sockets.tls, self.interfaces.addresses, bus.emit)
         self._releases = Releases(self.live, server.data_dir, bus.emit, self._store, self._mirroring.arriving)
-        self._http = HttpServer(
+        self._http = self._http_server(library, Auth(credential))
+        self._succession = Succession(
+            store, incoming or Incoming(store), self._tftp, self._http, self._memory(), bus.emit
+        )
+
+    def _http_server(self, library: Library, auth: Auth) -> HttpServer:
+        """Everything that is asked for by HTTP, over the parts that know it."""
+        journal, emit, services = self._bus.journal, self._bus.emit, self._services
+        return HttpServer(
             self.live,
             library,
             self._releases,
-            bus.emit,
+            emit,
             self.clients,
-            self._services,
-            journal=bus.journal,
-            subscribe=bus.subscribe,
-            pages=MachinePages(
-                bus.journal,
-                self._services.machines,
-                self._services.operators,
-                Auth(credential),
-                bus.emit,
-                self.tracker,
-            ),
+            services,
+            journal=journal,
+            subscribe=self._bus.subscribe,
+            pages=MachinePages(journal, services.machines, services.operators, auth, emit, self.tracker),
             dashboard=self._dashboard(),
             interfaces=self.interfaces,
             counters=self._counters,
             metrics=MetricsPage(self._counters, self._measured()),
-        )
-        self._succession = Succession(
-            store, incoming or Incoming(store), self._tftp, self._http, self._memory(), bus.emit
         )
 
     def _memory(self) -> Memory:

@@ -12,7 +12,7 @@ from pxed.boot.loaders import DEFAULT_LOADERS, LOADER_KEY
 from pxed.inventory.model import Inventory, LoaderKey
 from pxed.server.host.wordings import Code, Finding, finding
 
-USUAL: tuple[LoaderKey, ...] = ("bios", "efi64")  # what Debian's ipxe package has
+USUAL: tuple[LoaderKey, ...] = ("bios", "efi64")  # what Debian's ipxe package has; others need a file of the operator's
 _KEY_OF_RELEASE: dict[str, LoaderKey] = {"arm64": "arm64"}  # of Flatcar's architectures; amd64 is usual
 
 

@@ -19,8 +19,9 @@ from pxed.server.host.access import Access, Need, Wanted, probe, probe_as
 from pxed.server.host.files import Reader, findings_of, space_finding
 from pxed.server.host.sandbox import Service, service
 from pxed.server.host.wordings import Code, Finding, finding
+from pxed.status.store.sqlite import FILE, LOCK
 
-_STATE = ("state.db", "state.db-wal", "state.db-shm", "state.lock")  # pxed.status.store.sqlite
+_STATE = (FILE, f"{FILE}-wal", f"{FILE}-shm", LOCK)
 
 
 def reach_findings(inventory: Inventory, config: Path, more: Iterable[Path] = ()) -> list[Finding]:
@@ -108,11 +109,11 @@ def _room(data_dir: Path) -> list[Finding]:
 
 def lock_findings(inventory: Inventory) -> list[Finding]:
     """Whether another pxed has the state store. Asked when none is known to run."""
-    lock = inventory.server.data_dir / "state.lock"
+    lock = inventory.server.data_dir / LOCK
     if inventory.server.state == "sqlite":
         with suppress(OSError), lock.open("rb") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except BlockingIOError:
-                return [finding(Code.STATE_LOCKED, path=str(lock.with_name("state.db")))]
+                return [finding(Code.STATE_LOCKED, path=str(lock.with_name(FILE)))]
     return []
